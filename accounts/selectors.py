@@ -1,0 +1,81 @@
+"""Reads of people, groups, tokens and the audit trail."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet
+
+from accounts.errors import GroupMissingError, UserMissingError
+from accounts.models import ApiToken, AuditEvent, User, UserGroup
+
+
+def get_user(*, username: str) -> User:
+    """Raises: UserMissingError."""
+    try:
+        return User.objects.get(username=username)
+    except User.DoesNotExist as error:
+        raise UserMissingError(f"There is no user {username!r}.") from error
+
+
+def get_group(*, name: str) -> UserGroup:
+    """Raises: GroupMissingError."""
+    try:
+        return UserGroup.objects.get(name=name)
+    except UserGroup.DoesNotExist as error:
+        raise GroupMissingError(f"There is no user group {name!r}.") from error
+
+
+def list_users(*, search: str = "") -> QuerySet[User]:
+    """Users whose name, display name or email contains `search`."""
+    users = User.objects.prefetch_related("memberships__group")
+    if search:
+        users = users.filter(
+            Q(username__icontains=search) | Q(display_name__icontains=search) | Q(email__icontains=search)
+        )
+    return users
+
+
+def list_groups(*, search: str = "") -> QuerySet[UserGroup]:
+    groups = UserGroup.objects.prefetch_related("memberships__user")
+    return groups.filter(Q(name__icontains=search) | Q(display_name__icontains=search)) if search else groups
+
+
+def list_groups_of(user: User) -> QuerySet[UserGroup]:
+    return UserGroup.objects.filter(memberships__user=user)
+
+
+def list_audit_events(
+    *, search: str = "", kind: str = "", actor: str = "", subject_type: str = "", subject_id: str = ""
+) -> QuerySet[AuditEvent]:
+    """Audit events, newest first, narrowed by what is given."""
+    events = AuditEvent.objects.all()
+    if search:
+        events = events.filter(Q(summary__icontains=search) | Q(subject_name__icontains=search))
+    for field, value in (
+        ("kind", kind),
+        ("actor_name", actor),
+        ("subject_type", subject_type),
+        ("subject_id", subject_id),
+    ):
+        if value:
+            events = events.filter(**{field: value})
+    return events
+
+
+def digest_token(text: str) -> str:
+    """What is stored of a token. Plain SHA-256 is enough: the text is 256 random bits, not a password."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def find_token(*, text: str, now: datetime) -> ApiToken | None:
+    """The living token with this text, of a user who is active. Notes its use, at most once a minute."""
+    token = (
+        ApiToken.objects.select_related("user")
+        .filter(digest=digest_token(text), expires_at__gt=now, user__is_active=True)
+        .first()
+    )
+    if token is not None and (token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1)):
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return token

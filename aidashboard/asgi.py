@@ -1,0 +1,9 @@
+"""The ASGI application of the web process."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aidashboard.settings.base")
+
+application = get_asgi_application()
