@@ -1,6 +1,6 @@
 """The heat strip: what every GPU of a node does, one cell per card, as SVG from plain values.
 
-Vocabulary: a *cell* is one card; its state is one of six, each with a shape of its own, so that the strip reads without colour.
+Vocabulary: a *cell* is one card; each of the six states has a shape of its own, so that the strip reads without colour.
 Cells of one state share one path: a strip of 1,000 nodes with 8 cards stays at a handful of elements per node.
 What a single cell is about (pod, owner, memory, power) is fetched when somebody points at the node.
 """
@@ -10,36 +10,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+
+from monitoring.domain.gpus import GpuState
 
 CELL_WIDTH: Final = 9
 CELL_HEIGHT: Final = 12
 CELL_GAP: Final = 2
 LONGEST_ROW: Final = 16
 
-
-class CellState(StrEnum):
-    """What one card does. Busy and low work for a pod, idle is held without work, unknown has no telemetry."""
-
-    BUSY = "busy"
-    LOW = "low"
-    IDLE = "idle"
-    FREE = "free"
-    UNHEALTHY = "unhealthy"
-    UNKNOWN = "unknown"
-
-
 STATE_WORDS: Final = {
-    CellState.BUSY: "busy",
-    CellState.LOW: "low",
-    CellState.IDLE: "idle",
-    CellState.FREE: "free",
-    CellState.UNHEALTHY: "unhealthy",
-    CellState.UNKNOWN: "no telemetry",
+    GpuState.BUSY: "busy",
+    GpuState.LOW: "low",
+    GpuState.IDLE: "idle",
+    GpuState.FREE: "free",
+    GpuState.UNHEALTHY: "unhealthy",
+    GpuState.NO_TELEMETRY: "no telemetry",
 }
 
 
@@ -47,7 +36,7 @@ STATE_WORDS: Final = {
 class HeatCell:
     """One card; `duty_ratio` (0..1) is the height of a busy cell."""
 
-    state: CellState
+    state: GpuState
     duty_ratio: float = 1.0
 
 
@@ -88,12 +77,12 @@ def describe_cells(cells: Iterable[HeatCell]) -> str:
     """The cells in words, most telling state first: `1 unhealthy, 5 busy, 2 free`."""
     counts = Counter(cell.state for cell in cells)
     order = (
-        CellState.UNHEALTHY,
-        CellState.IDLE,
-        CellState.LOW,
-        CellState.BUSY,
-        CellState.FREE,
-        CellState.UNKNOWN,
+        GpuState.UNHEALTHY,
+        GpuState.IDLE,
+        GpuState.LOW,
+        GpuState.BUSY,
+        GpuState.FREE,
+        GpuState.NO_TELEMETRY,
     )
     return ", ".join(f"{counts[state]} {STATE_WORDS[state]}" for state in order if counts[state]) or "no GPU"
 
@@ -111,20 +100,20 @@ def _shape(cell: HeatCell, x: int, y: int) -> list[tuple[str, str]]:
     frame = f"M{x} {y}h{CELL_WIDTH}v{CELL_HEIGHT}h-{CELL_WIDTH}z"
     middle_x, middle_y = x + CELL_WIDTH / 2, y + CELL_HEIGHT // 2
     match cell.state:
-        case CellState.BUSY:
+        case GpuState.BUSY:
             filled = max(2, round(CELL_HEIGHT * min(max(cell.duty_ratio, 0.0), 1.0)))
             return [("track", frame), ("busy", _bar(x, y, filled))]
-        case CellState.LOW:
+        case GpuState.LOW:
             return [("track", frame), ("low", _bar(x, y, CELL_HEIGHT // 2))]
-        case CellState.IDLE:
+        case GpuState.IDLE:
             dot = f"M{middle_x - 2:g} {middle_y}a2 2 0 1 0 4 0a2 2 0 1 0 -4 0z"
             return [("hollow", frame), ("dot", dot)]
-        case CellState.FREE:
+        case GpuState.FREE:
             return [("free", frame)]
-        case CellState.UNHEALTHY:
+        case GpuState.UNHEALTHY:
             cross = f"M{x + 1.5:g} {y + 2.5:g}l6 7M{x + 7.5:g} {y + 2.5:g}l-6 7"
             return [("broken", frame), ("cross", cross)]
-        case CellState.UNKNOWN:
+        case GpuState.NO_TELEMETRY:
             return [("silent", frame), ("dash", f"M{x + 2} {middle_y}h{CELL_WIDTH - 4}")]
 
 
