@@ -1,0 +1,66 @@
+"""What a person can start now: the room in each of their leaves, and the largest block of free GPUs on one node.
+
+Pure. *Free within Min* is guaranteed: nobody may take it back. *Can borrow* is what others leave unused right now, up to the
+leaf's Max: it may be reclaimed. A job that needs its GPUs in one place also needs a node with that many free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafRoom:
+    """The room in one leaf for GPUs. `min_gpus` and `max_gpus` as set, None is unlimited."""
+
+    node_id: int
+    name: str
+    path: str
+    namespaces: tuple[str, ...]
+    min_gpus: int
+    max_gpus: int | None
+    used_gpus: int
+    free_within_min: int
+    can_borrow: int
+    pending_gpus: int
+
+    @property
+    def startable(self) -> int:
+        return self.free_within_min + self.can_borrow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """All the leaves of a person. `largest_block` is the most free GPUs on one usable node, `free_gpus` their sum over nodes."""
+
+    leaves: tuple[LeafRoom, ...]
+    largest_block: int
+    free_gpus: int
+    sentence: str
+
+
+def describe_start(leaves: Sequence[LeafRoom], *, largest_block: int, free_gpus: int) -> str:
+    """One sentence with the numbers.
+
+    Example: "You can start 12 GPUs now: 8 guaranteed, 4 borrowed that may be reclaimed. The largest job on one node is 8 GPUs."
+    """
+    if not leaves:
+        return "You are in no group with a quota: ask an administrator for one."
+    guaranteed = min(sum(leaf.free_within_min for leaf in leaves), free_gpus)
+    startable = min(sum(leaf.startable for leaf in leaves), free_gpus)
+    if free_gpus == 0 and any(leaf.startable for leaf in leaves):
+        return "Your quota has room, but every usable GPU of the cluster is taken: new work waits."
+    if startable == 0:
+        return "Your quota is used up and nothing can be borrowed: new work waits."
+    borrowed = startable - guaranteed
+    block = f"The largest job on one node is {_gpus(min(largest_block, startable))}."
+    if borrowed == 0:
+        return f"You can start {_gpus(startable)} now, all guaranteed. {block}"
+    if guaranteed == 0:
+        return f"You can start {_gpus(startable)} now, all borrowed: they may be reclaimed. {block}"
+    return f"You can start {_gpus(startable)} now: {guaranteed} guaranteed, {borrowed} borrowed that may be reclaimed. {block}"
+
+
+def _gpus(count: int) -> str:
+    return f"{count} GPU" if count == 1 else f"{count} GPUs"
