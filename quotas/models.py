@@ -14,10 +14,14 @@ from clusters.models import Cluster, Intent
 
 
 class QuotaTree(Intent):
-    """One tree on one cluster, its name that of the root node."""
+    """One tree on one cluster, its name that of the root node.
+
+    `applied_capacity` is the cluster's schedulable capacity when the tree was last applied: the root's pool depends on it.
+    """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="quota_trees")
-    name = models.CharField(max_length=63)
+    name = models.CharField(max_length=65)
+    applied_capacity = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -50,7 +54,10 @@ class QuotaNode(models.Model):
     class Meta:
         ordering = ("tree", "parent_id", "position", "name")
         constraints = (
-            models.UniqueConstraint(fields=["parent", "name"], name="sibling_names_are_unique"),
+            # Deferred: one draft may swap two names, or move a namespace to the leaf that another change of it frees.
+            models.UniqueConstraint(
+                fields=["parent", "name"], name="sibling_names_are_unique", deferrable=models.Deferrable.DEFERRED
+            ),
             models.UniqueConstraint(fields=["tree"], condition=Q(parent=None), name="a_tree_has_one_root"),
             models.UniqueConstraint(fields=["cluster", "queue_name"], name="queue_name_is_unique_in_cluster"),
         )
@@ -70,10 +77,33 @@ class NamespaceBinding(models.Model):
 
     class Meta:
         ordering = ("namespace",)
-        constraints = (models.UniqueConstraint(fields=["cluster", "namespace"], name="a_namespace_has_one_leaf"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["cluster", "namespace"], name="a_namespace_has_one_leaf", deferrable=models.Deferrable.DEFERRED
+            ),
+        )
 
     def __str__(self) -> str:
         return self.namespace
+
+
+class NodeRevision(models.Model):
+    """How a node stood at one version, field by field as text: for its history, and for telling two editors what the other did.
+
+    Outlives its node, hence the plain number.
+    """
+
+    tree = models.ForeignKey(QuotaTree, on_delete=models.CASCADE, related_name="revisions")
+    node_number = models.PositiveBigIntegerField()
+    version = models.PositiveBigIntegerField()
+    path = models.CharField(max_length=1000)
+    fields = models.JSONField(default=dict)
+    changed_by = models.CharField(max_length=63)
+    changed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("node_number", "-version")
+        constraints = (models.UniqueConstraint(fields=["node_number", "version"], name="one_revision_per_version"),)
 
 
 class QuotaDraft(models.Model):

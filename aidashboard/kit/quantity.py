@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 UNLIMITED_SENTINEL: Final = 2147483647
@@ -28,10 +29,12 @@ _DECIMAL: dict[str, Fraction] = {
     "P": Fraction(10**15),
     "E": Fraction(10**18),
 }
+_WHOLE_DECIMAL = [("k", 10**3), ("M", 10**6), ("G", 10**9), ("T", 10**12), ("P", 10**15), ("E", 10**18)]
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?\d{1,2}))?"
 )
 _LARGEST = 2**63 - 1
+_LONGEST = 64  # characters; nobody writes more, and huge numbers cost time to convert
 
 
 class QuantityError(ValueError):
@@ -44,10 +47,10 @@ def parse_quantity(text: str) -> Fraction:
     Example: `1.5Gi` -> 1610612736; `1e3` -> 1000; `100m` -> 1/10.
     Raises: QuantityError for anything else, `10Gb` or `5 Gi` for instance.
     """
-    match = _QUANTITY.fullmatch(text.strip())
+    match = _match(text)
     if match is None:
         raise QuantityError(
-            f"{text!r} is not a Kubernetes quantity: write a number, if needed with one of m k M G T P E Ki Mi Gi Ti Pi Ei"
+            f"{text[:_LONGEST]!r} is not a Kubernetes quantity: write a number, if needed with one of m k M G T P E Ki Mi Gi Ti Pi Ei"
         )
     number = Fraction(match["number"])
     if match["exponent"] is not None:
@@ -56,13 +59,18 @@ def parse_quantity(text: str) -> Fraction:
     return number * _BINARY[suffix] if suffix in _BINARY else number * _DECIMAL[suffix]
 
 
+@lru_cache(maxsize=4096)
 def parse_amount(resource: str, text: str) -> int:
     """The amount of `resource` that `text` stands for: not negative, and whole in the resource's own unit.
+
+    A unit of bytes on something that is counted (`1.5Gi` of nvidia.com/gpu) is a slip of the pen: formally 1.6 billion cards.
 
     Units: milli-units for cpu, base units otherwise.
     Raises: QuantityError naming the value and the rule.
     """
     value = parse_quantity(text)
+    if text.strip()[-1] == "i" and is_counted(resource):
+        raise QuantityError(f"{text!r} has a unit of bytes: {resource} is counted in {_unit_of(resource)}")
     if value < 0:
         raise QuantityError(f"{text!r} is negative: {resource} must be 0 or more")
     scaled = value * 1000 if resource == "cpu" else value
@@ -74,16 +82,21 @@ def parse_amount(resource: str, text: str) -> int:
     return int(scaled)
 
 
+def is_unlimited(text: str) -> bool:
+    """Whether a ceiling says unlimited: empty, `unlimited`, `N/A`, or the sentinel 2147483647 with or without a unit.
+
+    The sentinel is recognised before any unit is applied; a larger number is a number.
+    """
+    if text.strip().lower() in UNLIMITED_WORDS:
+        return True
+    match = _match(text)
+    return match is not None and match["exponent"] is None and Fraction(match["number"]) == UNLIMITED_SENTINEL
+
+
+@lru_cache(maxsize=4096)
 def parse_ceiling(resource: str, text: str) -> int | None:
-    """Like `parse_amount`, for a ceiling: empty, `unlimited`, `N/A` and the sentinel 2147483647 (with or without a unit)
-    mean unlimited and give None."""
-    stripped = text.strip()
-    if stripped.lower() in UNLIMITED_WORDS:
-        return None
-    match = _QUANTITY.fullmatch(stripped)
-    if match is not None and Fraction(match["number"]) == UNLIMITED_SENTINEL:
-        return None
-    return parse_amount(resource, stripped)
+    """Like `parse_amount`, for a ceiling: what `is_unlimited` gives None."""
+    return None if is_unlimited(text) else parse_amount(resource, text)
 
 
 def format_amount(resource: str, amount: int) -> str:
@@ -100,6 +113,27 @@ def format_amount(resource: str, amount: int) -> str:
     return str(amount)
 
 
+def canonical_quantity(resource: str, amount: int) -> str:
+    """The spelling that the API server itself gives an amount, so that a manifest and its stored copy agree letter by letter.
+
+    Like `format_amount`, but with decimal suffixes: nvidia.com/gpu 2000 -> `2k`, memory 1000000000 -> `1G`.
+    Source: k8s.io/apimachinery, pkg/api/resource, Quantity.CanonicalizeBytes.
+    """
+    text = format_amount(resource, amount)
+    if amount == 0 or not text.isdigit():
+        return text
+    number = int(text)
+    for suffix, factor in reversed(_WHOLE_DECIMAL):
+        if number % factor == 0:
+            return f"{number // factor}{suffix}"
+    return text
+
+
+def is_counted(resource: str) -> bool:
+    """Whether the amounts of a resource are surely cores or cards, never bytes."""
+    return resource in {"cpu", "pods"} or resource.endswith("/gpu")
+
+
 def is_counted_in_bytes(resource: str) -> bool:
     """Whether the amounts of a resource are bytes (memory, storage, huge pages, GPU memory)."""
     return (
@@ -107,3 +141,12 @@ def is_counted_in_bytes(resource: str) -> bool:
         or resource.startswith("hugepages-")
         or resource.endswith("/gpu-mem")
     )
+
+
+def _match(text: str) -> re.Match[str] | None:
+    stripped = text.strip()
+    return _QUANTITY.fullmatch(stripped) if len(stripped) <= _LONGEST else None
+
+
+def _unit_of(resource: str) -> str:
+    return "cores" if resource == "cpu" else "whole pieces"
