@@ -8,12 +8,16 @@ from clusters.models.cluster import Cluster
 
 
 class Observed(models.Model):
-    """What every observed object has. `uid` is Kubernetes' own, unique in a cluster."""
+    """What every observed object has. `uid` is Kubernetes' own, unique in a cluster.
+
+    `content_hash` is that of everything we keep of the object: a change that we do not keep (a heartbeat) writes no row.
+    """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="+")
     uid = models.CharField(max_length=64)
     name = models.CharField(max_length=253)
     resource_version = models.CharField(max_length=40)
+    content_hash = models.CharField(max_length=32, blank=True)
     created_at = models.DateTimeField()
     observed_at = models.DateTimeField()
 

@@ -22,7 +22,8 @@ class SyncState(models.TextChoices):
 class ManagedObject(models.Model):
     """`owner` is the label value on the object (`quota-tree-3`), `subject` the row it stands for (`quota-node-17`).
 
-    `differences` is a list of `{"path", "wanted", "found"}`, empty unless drifted or refused.
+    `differences` is a list of `{"path", "wanted", "found"}`: where it drifts, or, once healed, where it did. `applied_hash` is
+    that of the manifest that the cluster last took from us: with it, an edit by hand is told from a change of ours.
     """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="managed_objects")
@@ -37,6 +38,7 @@ class ManagedObject(models.Model):
     differences = models.JSONField(default=list)
     since = models.DateTimeField()
     checked_at = models.DateTimeField(null=True)
+    applied_hash = models.CharField(max_length=32, blank=True)
     attempts = models.PositiveIntegerField(default=0)
 
     class Meta:
