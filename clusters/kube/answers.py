@@ -33,7 +33,13 @@ from clusters.kube.protocol import JsonObject
 UNAUTHORIZED_MESSAGE: Final = (
     "The cluster does not accept the credential (401): it is wrong, expired or revoked. Enter a new one."
 )
-NOT_KUBERNETES_MESSAGE: Final = "No Kubernetes API server answered, but something else ({status}, {kind}): check the address and any proxy in between."
+NOT_KUBERNETES_MESSAGE: Final = (
+    "No Kubernetes API server answered, but something else ({status}, {kind}): check the address."
+)
+_RBAC_HINT: Final = "Give it the ClusterRole of deploy/rbac."
+_FORBIDDEN: Final = re.compile(
+    r'cannot (?P<verb>[\w*]+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+)
 _MANAGER: Final = re.compile(r'conflict with "(?P<manager>[^"]+)"')
 _DENIED: Final = re.compile(r"admission webhook \"[^\"]+\" denied the request|ValidatingAdmissionPolicy")
 _WEBHOOK_DOWN: Final = re.compile(r'(failed calling|conversion) webhook (for )?"?(?P<name>[^":,]+)')
