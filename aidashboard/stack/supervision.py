@@ -7,6 +7,7 @@ Nothing here knows which processes there are.
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ from typing import Final
 from aidashboard.stack.processes import Child, describe_exit
 from aidashboard.stack.processes import ProcessSpec as ProcessSpec
 from aidashboard.stack.processes import ProcessUser as ProcessUser
-from aidashboard.stack.waiting import WaitTimeoutError, wait_until
+from aidashboard.stack.waiting import wait_until
 
 FIRST_BACKOFF_SECONDS: Final = 0.5
 LONGEST_BACKOFF_SECONDS: Final = 30.0
@@ -117,8 +118,7 @@ class Supervisor:
             for spec in specs:
                 self._fork(partial(self._add, spec, group))
                 names.append(spec.name)
-            for name in names:
-                self._wait_until_ready(self._get(name))
+            self._wait_until_ready([self._get(name) for name in names])
         except BaseException:
             self._forget(group)
             raise
@@ -134,7 +134,7 @@ class Supervisor:
         entry = self._get(name)
         try:
             self._fork(partial(self._respawn, entry))
-            self._wait_until_ready(entry)
+            self._wait_until_ready([entry])
         except BaseException:
             self._end([entry])
             raise
@@ -281,23 +281,36 @@ class Supervisor:
         except OSError as error:
             raise ProcessStartError(f"{spec.name} cannot be started: {error}") from error
 
-    def _wait_until_ready(self, entry: _Entry) -> None:
+    def _wait_until_ready(self, entries: Iterable[_Entry]) -> None:
+        waiting = list(entries)
+
+        def are_all_ready() -> bool:
+            for entry in waiting[:]:
+                if self._is_up(entry):
+                    waiting.remove(entry)
+                    entry.is_ready = True
+                    self._report(EventKind.READY, entry, seconds=time.monotonic() - entry.child.started_at)
+            return not waiting
+
+        # Each process has its own time limit, which `_is_up` holds.
+        wait_until(are_all_ready, seconds=math.inf, describe="all to be ready")
+
+    def _is_up(self, entry: _Entry) -> bool:
+        """Whether the process is ready.
+
+        Raises: ProcessStartError when that will not happen any more.
+        """
         spec, child = entry.spec, entry.child
-
-        def is_decided() -> bool:
-            if self._is_closed.is_set():
-                raise SupervisorClosedError(f"{spec.name} was stopped before it was ready")
-            returncode = child.poll()
-            if returncode is not None:
-                raise ProcessStartError(_with_log(f"{spec.name} ended with {describe_exit(returncode)}", child))
-            return spec.is_ready is None or spec.is_ready()
-
-        try:
-            wait_until(is_decided, seconds=spec.ready_seconds, describe=f"{spec.name} to be ready")
-        except WaitTimeoutError as error:
-            raise ProcessStartError(_with_log(str(error), child)) from error
-        entry.is_ready = True
-        self._report(EventKind.READY, entry, seconds=time.monotonic() - child.started_at)
+        if self._is_closed.is_set():
+            raise SupervisorClosedError(f"{spec.name} was stopped before it was ready")
+        returncode = child.poll()
+        if returncode is not None:
+            raise ProcessStartError(_with_log(f"{spec.name} ended with {describe_exit(returncode)}", child))
+        if spec.is_ready is None or spec.is_ready():
+            return True
+        if time.monotonic() - child.started_at > spec.ready_seconds:
+            raise ProcessStartError(_with_log(f"{spec.name} was not ready after {spec.ready_seconds:g} s", child))
+        return False
 
     def _forget(self, group: int) -> None:
         """Stop and drop what a failed call has started."""
@@ -347,7 +360,7 @@ class Supervisor:
                 patience = min(patience, HURRIED_STOP_SECONDS)
             return entry.child.poll() is not None or time.monotonic() - asked_at > patience
 
-        wait_until(is_decided, seconds=entry.spec.stop_seconds + 1, describe=f"{entry.spec.name} to end")
+        wait_until(is_decided, seconds=math.inf, describe=f"{entry.spec.name} to end")
         return entry.child.poll() is not None
 
     @staticmethod

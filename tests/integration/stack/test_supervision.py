@@ -90,9 +90,7 @@ def test_process_that_never_gets_ready_is_stopped_and_reported(supervisor, spec)
         pids.append(supervisor.pid("server"))
         return False
 
-    with pytest.raises(
-        ProcessStartError, match=r"gave up after 0\.2 s waiting for server to be ready; it logged nothing"
-    ):
+    with pytest.raises(ProcessStartError, match=r"server was not ready after 0\.2 s; it logged nothing"):
         supervisor.start(spec("server", "sleep", "60", is_ready=is_ready, ready_seconds=0.2))
 
     assert not is_alive(pids[0])
@@ -142,6 +140,17 @@ def test_one_failure_of_a_call_stops_all_of_it(supervisor, spec):
         supervisor.start_all([spec("good", "sleep", "60"), spec("bad", "false", is_ready=lambda: False)])
 
     assert supervisor.names == ()
+
+
+def test_failure_is_noticed_while_another_process_is_not_ready_yet(supervisor, spec):
+    started_at = time.monotonic()
+
+    with pytest.raises(ProcessStartError, match="quick ended with exit code 1"):
+        supervisor.start_all(
+            [spec("slow", "sleep", "60", is_ready=lambda: False), spec("quick", "false", is_ready=lambda: False)]
+        )
+
+    assert time.monotonic() - started_at < 5
 
 
 def test_second_process_of_a_running_name_is_refused(supervisor, spec):
