@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from monitoring.domain.gpus import GpuDevice, GpuState, PodRef
+from monitoring.domain.gpus import GpuDevice, GpuState
 from monitoring.domain.thresholds import DEFAULT_THRESHOLDS, Thresholds
+
+SILENT: Final = "reports nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +46,6 @@ class NodeStrip:
     node: NodeFacts
     cells: tuple[GpuCell, ...]
     gpus_allocated: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdleDevice:
-    """A device that was idle over the whole window while this pod held it."""
-
-    uuid: str
-    mig_instance: str
-    pod: PodRef
 
 
 def build_strips(
@@ -103,9 +97,9 @@ def _build_cells(
     for device in devices:
         state, why = judge_device(device, is_idle=(device.uuid, device.mig_instance) in idle, thresholds=thresholds)
         cells.append(GpuCell(gpu=device.gpu, state=state, device=device, why=why))
-    reporting = len({device.uuid for device in devices})
-    # Time slicing and MIG multiply nvidia.com/gpu; only the label nvidia.com/gpu.count says how many cards there are.
-    expected = node.physical_gpus or (node.gpu_capacity if not devices else reporting)
-    missing = range(reporting, max(expected, reporting))
-    cells += [GpuCell(gpu=str(index), state=GpuState.NO_TELEMETRY, why="stopped reporting") for index in missing]
-    return tuple(cells)
+    # Time slicing and MIG multiply nvidia.com/gpu; the label nvidia.com/gpu.count says how many cards there are.
+    expected = node.physical_gpus or (0 if devices else node.gpu_capacity)
+    missing = expected - len({device.uuid for device in devices})
+    silent = [str(index) for index in range(expected) if str(index) not in {device.gpu for device in devices}]
+    cells += [GpuCell(gpu=gpu, state=GpuState.NO_TELEMETRY, why=SILENT) for gpu in silent[: max(0, missing)]]
+    return tuple(sorted(cells, key=lambda cell: (int(cell.gpu) if cell.gpu.isdigit() else 0, cell.gpu)))
