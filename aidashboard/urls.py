@@ -29,3 +29,8 @@ urlpatterns = [
     path("api/v1/", include((api_v1, "api"))),
     path("", include("frontend.urls")),
 ]
+
+handler400 = "frontend.views.errors.bad_request"
+handler403 = "frontend.views.errors.permission_denied"
+handler404 = "frontend.views.errors.page_missing"
+handler500 = "frontend.views.errors.server_error"

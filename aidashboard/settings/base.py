@@ -199,6 +199,7 @@ _is_https = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = _is_https
 CSRF_COOKIE_SECURE = _is_https
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+CSRF_FAILURE_VIEW = "frontend.views.errors.csrf_failed"
 SECURE_HSTS_SECONDS = 31536000 if _is_https else 0
 # HTTPS ends at the proxy in front of us, which also redirects; the cluster-internal probe speaks plain HTTP.
 SILENCED_SYSTEM_CHECKS = ["security.W008"]

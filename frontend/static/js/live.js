@@ -1,0 +1,169 @@
+// @ts-check
+import { concerns, createPace, noteChange, noteEnd, noteStart } from "./pacing.js";
+
+/** @typedef {import("./pacing.js").Pace} Pace */
+
+const FALLBACK_MILLISECONDS = 5000;
+const SILENT_MILLISECONDS = 40_000;
+const REFRESH_EVENT = "aid-refresh";
+
+/**
+ * Keeps a page live: one event stream per page, and every element with `data-aid-topics` fetches itself again, by its own hx-get,
+ * when one of its topics changed. In a hidden tab nothing happens until it is shown again. When the stream fails, everything is
+ * refreshed every five seconds until it is back.
+ */
+class AidLive extends HTMLElement {
+  connectedCallback() {
+    /** @type {Map<string, {pace: Pace, timer?: ReturnType<typeof setTimeout>}>} */
+    this.regions = new Map();
+    this.missed = false;
+    this.abort = new AbortController();
+    const options = { signal: this.abort.signal };
+    document.addEventListener("visibilitychange", () => this.show(), options);
+    document.addEventListener("htmx:beforeRequest", (event) => this.markStart(event), options);
+    document.addEventListener("htmx:afterRequest", (event) => this.markEnd(event), options);
+    this.watchdog = setInterval(() => this.watch(), FALLBACK_MILLISECONDS);
+    this.heardAt = performance.now();
+    this.open();
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.watchdog);
+    this.abort?.abort();
+    this.stream?.close();
+    for (const region of this.regions?.values() ?? []) clearTimeout(region.timer);
+  }
+
+  open() {
+    const source = this.getAttribute("src");
+    if (!source) return;
+    this.stream?.close();
+    this.stream = new EventSource(source);
+    this.stream.addEventListener("hello", () => this.greet());
+    this.stream.addEventListener("change", (event) => this.hear(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+  }
+
+  greet() {
+    this.heardAt = performance.now();
+    // After a gap nobody knows what was missed; at the first connection the page itself is fresh.
+    if (this.hasGreeted) this.refreshAll();
+    this.hasGreeted = true;
+    document.documentElement.toggleAttribute("data-aid-live", true);
+  }
+
+  /** @param {{topics: string[], cluster?: number}} change */
+  hear(change) {
+    this.heardAt = performance.now();
+    for (const element of this.liveElements()) {
+      if (concerns(change, element.dataset.aidTopics ?? "", element.dataset.aidCluster ?? "")) this.plan(element);
+    }
+  }
+
+  watch() {
+    const state = this.stream?.readyState;
+    if (state === EventSource.OPEN) return;
+    document.documentElement.toggleAttribute("data-aid-live", false);
+    if (document.hidden) return;
+    this.refreshAll();
+    // A stream that was refused (a restart of the server answers 502) is closed for good: open another.
+    if (state === EventSource.CLOSED && performance.now() - (this.heardAt ?? 0) > SILENT_MILLISECONDS / 8) this.open();
+  }
+
+  show() {
+    if (document.hidden || !this.missed) return;
+    this.missed = false;
+    this.refreshAll();
+  }
+
+  refreshAll() {
+    for (const element of this.liveElements()) this.plan(element);
+  }
+
+  /** @returns {Iterable<HTMLElement>} */
+  liveElements() {
+    return document.querySelectorAll("[data-aid-topics]");
+  }
+
+  /** @param {HTMLElement} element */
+  plan(element) {
+    if (document.hidden) {
+      this.missed = true;
+      return;
+    }
+    const region = this.regionOf(element.id);
+    this.schedule(element.id, noteChange(region.pace, performance.now()));
+  }
+
+  /** @param {string} id */
+  regionOf(id) {
+    let region = this.regions?.get(id);
+    if (!region) {
+      region = { pace: createPace() };
+      this.regions?.set(id, region);
+    }
+    return region;
+  }
+
+  /**
+   * @param {string} id
+   * @param {number | null} wait
+   */
+  schedule(id, wait) {
+    if (wait === null) return;
+    const region = this.regionOf(id);
+    region.timer = setTimeout(() => this.refresh(id), wait);
+  }
+
+  /** @param {string} id */
+  refresh(id) {
+    const element = document.getElementById(id);
+    const region = this.regionOf(id);
+    if (!element) {
+      this.regions?.delete(id);
+      return;
+    }
+    if (isHeld(element)) {
+      // Somebody is reading a reason or typing in there: what they see must not be pulled away under them.
+      region.timer = setTimeout(() => this.refresh(id), 1000);
+      return;
+    }
+    noteStart(region.pace);
+    element.dispatchEvent(new CustomEvent(REFRESH_EVENT, { bubbles: false }));
+    // An element that htmx does not know yet sends nothing, and so would never be free again.
+    region.timer = setTimeout(() => this.finish(id), FALLBACK_MILLISECONDS * 2);
+  }
+
+  /** @param {Event} event */
+  markStart(event) {
+    const id = liveIdOf(event);
+    if (id) noteStart(this.regionOf(id).pace);
+  }
+
+  /** @param {Event} event */
+  markEnd(event) {
+    const id = liveIdOf(event);
+    if (id) this.finish(id);
+  }
+
+  /** @param {string} id */
+  finish(id) {
+    const region = this.regionOf(id);
+    clearTimeout(region.timer);
+    this.schedule(id, noteEnd(region.pace, performance.now()));
+  }
+}
+
+/** @param {Event} event */
+function liveIdOf(event) {
+  const target = /** @type {CustomEvent} */ (event).detail?.target;
+  return target instanceof HTMLElement && target.dataset.aidTopics !== undefined ? target.id : "";
+}
+
+/** @param {HTMLElement} element */
+function isHeld(element) {
+  if (element.querySelector("details[open].reason, dialog[open]")) return true;
+  const active = document.activeElement;
+  return active instanceof HTMLElement && element.contains(active) && active.matches("input, textarea, select");
+}
+
+customElements.define("aid-live", AidLive);

@@ -1,0 +1,87 @@
+"""What templates need to show values: icons, numbers, times. Pure text in, text out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from frontend.words import describe_age, format_bytes, format_number
+
+register = template.Library()
+Context = dict[str, Any]  # Any: a template context
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """An icon of the sprite; with a label it means something by itself, without one it is decoration."""
+    sprite = static("vendor/icons.svg")
+    if label:
+        return format_html(
+            '<svg class="icon" role="img" aria-label="{}" focusable="false"><use href="{}#{}"></use></svg>',
+            label,
+            sprite,
+            name,
+        )
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>', sprite, name
+    )
+
+
+@register.simple_tag(takes_context=True)
+def live(context: Context, topics: str, url: str = "") -> SafeString:
+    """Attributes that make an element refresh itself when one of the topics changes on its cluster.
+
+    The element needs an id that is also the name of its partial. `url` is where it comes from, by default this very address.
+    """
+    request: HttpRequest = context["request"]
+    shell = context.get("shell")
+    cluster = shell.cluster.pk if shell and shell.cluster else ""
+    return format_html(
+        'data-aid-topics="{}" data-aid-cluster="{}" hx-get="{}" hx-trigger="aid-refresh" hx-target="this" hx-swap="outerHTML"',
+        topics,
+        cluster,
+        url or request.get_full_path(),
+    )
+
+
+@register.filter
+def number(value: int | float | None) -> str:
+    """An amount with thin separators; a dash for none."""
+    return "–" if value is None else format_number(value)
+
+
+@register.filter
+def percent(ratio: float | None) -> str:
+    """A ratio 0..1 as a whole percent."""
+    return "–" if ratio is None else f"{round(ratio * 100)}%"
+
+
+@register.filter
+def gib(value: int | None) -> str:
+    """Bytes in GiB with one decimal."""
+    return "–" if value is None else format_bytes(value)
+
+
+@register.filter
+def ago(moment: datetime | None) -> str:
+    """How long ago, in words."""
+    return "never" if moment is None else describe_age(int((timezone.now() - moment).total_seconds()))
+
+
+@register.filter
+def age(seconds: int | None) -> str:
+    """A number of seconds in words."""
+    return "never" if seconds is None else describe_age(seconds)
+
+
+@register.filter
+def get_field(mapping: dict[str, Any], key: str) -> Any:  # Any: whatever the mapping holds
+    """The value of a key that a template computed; None when it is not there."""
+    return mapping.get(key)

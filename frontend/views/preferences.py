@@ -1,0 +1,45 @@
+"""How one person likes the pages: theme, and the cluster that they look at."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from accounts import services
+from accounts.domain.roles import Permission
+from accounts.permissions import SignedInRequest, require_permission
+from clusters import selectors
+from frontend.chosen_cluster import PARAMETER, remember_cluster
+from frontend.context import THEME_COOKIE
+
+YEAR_SECONDS = 365 * 24 * 3600
+
+
+@require_permission(Permission.SIGNED_IN)
+@require_POST
+def theme_change(request: SignedInRequest) -> HttpResponse:
+    """Remember the theme with the person, and with the browser for its login page."""
+    theme = request.POST.get("theme", "")
+    services.set_theme(user=request.user, theme=theme)
+    response = redirect(find_way_back(request))
+    response.set_cookie(
+        THEME_COOKIE, theme, max_age=YEAR_SECONDS, samesite="Lax", httponly=True, secure=request.is_secure()
+    )
+    return response
+
+
+@require_permission(Permission.SIGNED_IN)
+def cluster_choose(request: SignedInRequest) -> HttpResponse:
+    """Remember a cluster and open the start page of the area for it: its rows are not those of the page before."""
+    cluster = selectors.get_cluster(name=request.GET.get(PARAMETER, ""))
+    remember_cluster(request, cluster)
+    way_back = find_way_back(request).partition("?")[0]
+    return redirect(f"{way_back}?{PARAMETER}={cluster.name}")
+
+
+def find_way_back(request: SignedInRequest) -> str:
+    """The page that the form or link stood on, when it is one of ours."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    return wanted if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) else "/"
