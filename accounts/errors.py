@@ -11,6 +11,10 @@ class GroupMissingError(MissingError):
     """There is no such group, or the viewer is not in it."""
 
 
+class AuditEventMissingError(MissingError):
+    """There is no such audit event."""
+
+
 class PeopleInvalidError(InvalidError):
     """A user, group or token breaks a rule; `findings` name field, value and rule."""
 

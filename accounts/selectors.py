@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
-from accounts.errors import GroupMissingError, UserMissingError
+from accounts.errors import AuditEventMissingError, GroupMissingError, UserMissingError
 from accounts.models import ApiToken, AuditEvent, User, UserGroup
 
 
@@ -27,14 +27,24 @@ def get_group(*, name: str) -> UserGroup:
         raise GroupMissingError(f"There is no user group {name!r}.") from error
 
 
-def list_users(*, search: str = "") -> QuerySet[User]:
-    """Users whose name, display name or email contains `search`."""
+def list_users(*, search: str = "", role: str = "", is_active: bool | None = None) -> QuerySet[User]:
+    """Users whose name, display name or email contains `search`, narrowed by what else is given."""
     users = User.objects.prefetch_related("memberships__group")
+    if role:
+        users = users.filter(role=role)
+    if is_active is not None:
+        users = users.filter(is_active=is_active)
     if search:
         users = users.filter(
             Q(username__icontains=search) | Q(display_name__icontains=search) | Q(email__icontains=search)
         )
     return users
+
+
+def count_users() -> dict[tuple[str, bool], int]:
+    """`{(role, is active): users}`."""
+    rows = User.objects.order_by().values_list("role", "is_active").annotate(users=Count("pk"))
+    return {(role, is_active): users for role, is_active, users in rows}
 
 
 def list_groups(*, search: str = "") -> QuerySet[UserGroup]:
@@ -47,10 +57,20 @@ def list_groups_of(user: User) -> QuerySet[UserGroup]:
 
 
 def list_audit_events(
-    *, search: str = "", kind: str = "", actor: str = "", subject_type: str = "", subject_id: str = ""
+    *,
+    search: str = "",
+    kind: str = "",
+    actor: str = "",
+    subject_type: str = "",
+    subject_id: str = "",
+    since: datetime | None = None,
 ) -> QuerySet[AuditEvent]:
-    """Audit events, newest first, narrowed by what is given."""
+    """Audit events, newest first, narrowed by what is given; `kind` may be a whole area, `user.` for instance."""
     events = AuditEvent.objects.all()
+    if kind.endswith("."):
+        events, kind = events.filter(kind__startswith=kind), ""
+    if since is not None:
+        events = events.filter(at__gte=since)
     if search:
         events = events.filter(Q(summary__icontains=search) | Q(subject_name__icontains=search))
     for field, value in (
@@ -62,6 +82,24 @@ def list_audit_events(
         if value:
             events = events.filter(**{field: value})
     return events
+
+
+def get_audit_event(*, event_id: int) -> AuditEvent:
+    """Raises: AuditEventMissingError."""
+    try:
+        return AuditEvent.objects.get(pk=event_id)
+    except AuditEvent.DoesNotExist as error:
+        raise AuditEventMissingError(f"There is no audit event {event_id}.") from error
+
+
+def list_audit_kinds() -> list[str]:
+    """Every kind of event that has happened."""
+    return list(AuditEvent.objects.order_by("kind").values_list("kind", flat=True).distinct())
+
+
+def list_audit_actors() -> list[str]:
+    """Everybody who has changed something, the product itself among them."""
+    return list(AuditEvent.objects.order_by("actor_name").values_list("actor_name", flat=True).distinct())
 
 
 def digest_token(text: str) -> str:

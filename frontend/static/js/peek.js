@@ -4,11 +4,11 @@
  * The card is the server's own fragment, found next to the link's address, so a strip of 8,000 cells carries no details.
  */
 const DELAY_MILLISECONDS = 120;
-const KEPT_CARDS = 200;
+const FRESH_MILLISECONDS = 10_000;
 
 class AidPeek extends HTMLElement {
   connectedCallback() {
-    /** @type {Map<string, string>} */
+    /** @type {Map<string, {html: string, at: number}>} */
     this.cards = new Map();
     this.card = document.createElement("div");
     this.card.className = "peek-card";
@@ -51,7 +51,7 @@ class AidPeek extends HTMLElement {
 
   /** @param {HTMLAnchorElement} link */
   async show(link) {
-    const html = await this.fetchCard(link.pathname);
+    const html = await this.fetchCard(`${link.pathname}/peek${link.search}`);
     if (!html || link !== this.link || !this.card) return;
     this.card.innerHTML = html;
     this.card.hidden = false;
@@ -62,16 +62,15 @@ class AidPeek extends HTMLElement {
     this.card.style.top = `${place.bottom - around.top + 4}px`;
   }
 
-  /** @param {string} path */
-  async fetchCard(path) {
-    const known = this.cards?.get(path);
-    if (known !== undefined) return known;
+  /** @param {string} address */
+  async fetchCard(address) {
+    const known = this.cards?.get(address);
+    if (known && Date.now() - known.at < FRESH_MILLISECONDS) return known.html;
     try {
-      const answer = await fetch(`${path}peek/`, { signal: this.abort?.signal });
+      const answer = await fetch(address, { signal: this.abort?.signal });
       if (!answer.ok) return "";
       const html = await answer.text();
-      if ((this.cards?.size ?? 0) >= KEPT_CARDS) this.cards?.clear();
-      this.cards?.set(path, html);
+      this.cards?.set(address, { html, at: Date.now() });
       return html;
     } catch {
       return ""; // The link itself leads to the same facts.

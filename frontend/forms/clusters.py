@@ -1,0 +1,123 @@
+"""Forms of clusters. They check shape; whether the cluster answers and what is missing there is the service's to say."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+
+from clusters.models import Cluster
+from frontend.forms.styled import StyledForm
+
+LARGEST_KUBECONFIG_BYTES: Final = 1024 * 1024
+NAME_HELP: Final = "Lower-case letters, digits and hyphens. Addresses and labels carry it; it can't be changed later."
+KUBECONFIG_HELP: Final = (
+    "Paste it here or choose the file below. It must carry its credential: no path, no login program."
+)
+CA_HELP: Final = (
+    "PEM, begins with -----BEGIN CERTIFICATE-----. Empty when the server's certificate is publicly trusted."
+)
+
+
+class KubeconfigFields(StyledForm):
+    """A kubeconfig as text or file; `kubeconfig` is the text in both cases."""
+
+    kubeconfig = forms.CharField(
+        label="Kubeconfig",
+        required=False,
+        strip=False,
+        max_length=LARGEST_KUBECONFIG_BYTES,
+        help_text=KUBECONFIG_HELP,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "autocomplete": "off", "class": "is-code"}),
+    )
+    kubeconfig_file = forms.FileField(label="or a kubeconfig file", required=False)
+    context = forms.CharField(
+        label="Context", max_length=253, required=False, help_text="Empty: the kubeconfig's current context."
+    )
+
+    def clean(self) -> dict[str, object]:
+        data: dict[str, object] = super().clean() or self.cleaned_data
+        uploaded = data.get("kubeconfig_file")
+        if isinstance(uploaded, UploadedFile):
+            data["kubeconfig"] = self._read(uploaded)
+        if not data.get("kubeconfig") and not self.errors:
+            self.add_error("kubeconfig", "Paste a kubeconfig, or choose a file.")
+        return data
+
+    def _read(self, uploaded: UploadedFile[bytes]) -> str:
+        if (uploaded.size or 0) > LARGEST_KUBECONFIG_BYTES:
+            self.add_error("kubeconfig_file", f"{uploaded.name} is larger than 1 MiB: that is no kubeconfig.")
+            return ""
+        content: bytes = uploaded.read()
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            self.add_error("kubeconfig_file", f"{uploaded.name} is not a text file.")
+            return ""
+
+
+class TokenFields(StyledForm):
+    api_server_url = forms.URLField(
+        label="API server",
+        max_length=500,
+        assume_scheme="https",
+        widget=forms.URLInput(attrs={"placeholder": "https://10.0.0.1:6443"}),
+    )
+    token = forms.CharField(
+        label="Bearer token",
+        help_text="Of a ServiceAccount with the rights of the product. It is stored encrypted and never shown again.",
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "is-code"}),
+    )
+    certificate_authority = forms.CharField(
+        label="Certificate authority",
+        required=False,
+        help_text=CA_HELP,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "is-code"}),
+    )
+
+
+class NameFields(StyledForm):
+    name = forms.CharField(label="Name", max_length=63, help_text=NAME_HELP)
+    display_name = forms.CharField(label="Shown as", max_length=120, required=False)
+
+
+class RegisterByKubeconfigForm(KubeconfigFields, NameFields):
+    field_order = ("name", "display_name", "kubeconfig", "kubeconfig_file", "context")
+
+
+class RegisterByTokenForm(TokenFields, NameFields):
+    field_order = ("name", "display_name", "api_server_url", "token", "certificate_authority")
+
+
+class PrometheusForm(StyledForm):
+    url = forms.URLField(
+        label="Address",
+        max_length=500,
+        required=False,
+        assume_scheme="http",
+        help_text="Of Prometheus, Thanos, Mimir or anything else that speaks its API. Empty takes the connection away.",
+        widget=forms.URLInput(attrs={"placeholder": "http://prometheus.monitoring:9090"}),
+    )
+    bearer_token = forms.CharField(
+        label="Bearer token",
+        required=False,
+        help_text="Only if it asks for one. Stored encrypted; empty keeps the one that is stored.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class ForgetClusterForm(StyledForm):
+    """Asks for the cluster's name, because what we know of it is lost."""
+
+    typed_name = forms.CharField(max_length=63)
+
+    def __init__(self, data: object = None, *, cluster: Cluster) -> None:
+        super().__init__(data)
+        self.cluster = cluster
+
+    def clean_typed_name(self) -> str:
+        name: str = self.cleaned_data["typed_name"]
+        if name != self.cluster.name:
+            raise forms.ValidationError(f"{name!r} is not {self.cluster.name!r}: nothing was forgotten.")
+        return name
