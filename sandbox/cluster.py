@@ -17,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Lock
@@ -152,6 +153,8 @@ class Sandbox:
                 self.resume(name)
             self._supervisor.stop_all()
         self._supervisor = None
+        if self._api is not None:
+            self._api.close()
         self._api = None
         self._ports.release()
         self.layout.state.unlink(missing_ok=True)
@@ -199,7 +202,10 @@ class Sandbox:
         return result.stdout
 
     def apply(self, manifests: str | Sequence[Mapping[str, Any]]) -> str:
-        """Server-side apply of YAML text or of objects (raw Kubernetes JSON)."""
+        """Server-side apply of YAML text or of objects (raw Kubernetes JSON).
+
+        Not for nodes: the server drops the status of a node that is applied.
+        """
         bundle = {"apiVersion": "v1", "kind": "List", "items": manifests}
         text = manifests if isinstance(manifests, str) else json.dumps(bundle)
         options = ("--server-side", "--force-conflicts", f"--field-manager={preparing.FIELD_MANAGER}")
@@ -302,7 +308,8 @@ class Sandbox:
         wanted = preparing.hash_manifests((*manifests.all(), *preparing.build_grants()))
         applied = self.layout.applied
         if not applied.exists() or applied.read_text(encoding="utf-8") != wanted:
-            preparing.prepare(self.api, manifests)
+            with closing(KubeApi.from_kubeconfig(self.kubeconfig)) as api:  # it opens a connection per thread
+                preparing.prepare(api, manifests)
             applied.write_text(wanted, encoding="utf-8")
         token = prometheus.kueue_token_path(self.layout)
         if self.with_monitoring and not token.exists():
