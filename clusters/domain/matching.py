@@ -21,6 +21,7 @@ MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "aidashboard"
 OWNER_LABEL: Final = "aidashboard.io/owner"
 ADOPTED_ANNOTATION: Final = "aidashboard.io/adopted"
+KEPT_ANNOTATION: Final = "aidashboard.io/kept"
 FIELD_MANAGER: Final = "aidashboard"
 
 Manifest = dict[str, Any]  # Any: a Kubernetes object, JSON
@@ -50,13 +51,15 @@ class Action(StrEnum):
 class Desired:
     """An object that a row wants. `subject` names the row it stands for (`quota-node-17`).
 
-    `is_adopted` allows to take over an object that is there and not ours. `replaced_on` lists paths (`spec.clusterQueue`) that
+    `is_adopted` allows to take over an object that is there and not ours, `is_kept` says that one that we make holds what belongs to
+    people (a namespace): when no longer wanted, either is released instead of deleted. `replaced_on` lists paths (`spec.clusterQueue`) that
     Kubernetes does not let anybody change: when one differs, the object is deleted and made anew.
     """
 
     manifest: Manifest
     subject: str
     is_adopted: bool = False
+    is_kept: bool = False
     replaced_on: tuple[str, ...] = ()
 
 
@@ -96,10 +99,13 @@ def key_of(manifest: Mapping[str, Any]) -> ObjectKey:  # Any: JSON
 def build_wanted(desired: Desired, *, owner: str) -> Manifest:
     """The manifest as it is applied: with the labels that say whose it is."""
     metadata = desired.manifest["metadata"]
-    labels = {**metadata.get("labels", {}), MANAGED_BY_LABEL: MANAGED_BY, OWNER_LABEL: owner}
+    labels = {**metadata.get("labels", {}), OWNER_LABEL: owner}
+    if not desired.is_adopted:
+        labels[MANAGED_BY_LABEL] = MANAGED_BY  # on an adopted object this may be the word of another tool
     wanted_metadata: Manifest = {**metadata, "labels": labels}
-    if desired.is_adopted:
-        wanted_metadata["annotations"] = {**metadata.get("annotations", {}), ADOPTED_ANNOTATION: "true"}
+    if desired.is_adopted or desired.is_kept:
+        mark = ADOPTED_ANNOTATION if desired.is_adopted else KEPT_ANNOTATION
+        wanted_metadata["annotations"] = {**metadata.get("annotations", {}), mark: "true"}
     return {**desired.manifest, "metadata": wanted_metadata}
 
 
@@ -156,8 +162,10 @@ def read_owner(live: Manifest) -> str:
     return str((live["metadata"].get("labels") or {}).get(OWNER_LABEL, ""))
 
 
-def is_adopted(live: Manifest) -> bool:
-    return (live["metadata"].get("annotations") or {}).get(ADOPTED_ANNOTATION) == "true"
+def is_released_when_unwanted(live: Manifest) -> bool:
+    """Whether we let go of an object instead of deleting it: it was there before us, or holds what belongs to people."""
+    annotations = live["metadata"].get("annotations") or {}
+    return "true" in (annotations.get(ADOPTED_ANNOTATION), annotations.get(KEPT_ANNOTATION))
 
 
 def is_being_deleted(live: Manifest) -> bool:

@@ -30,8 +30,8 @@ from clusters.domain.matching import (
     decide,
     describe_deletion,
     digest_manifest,
-    is_adopted,
     is_being_deleted,
+    is_released_when_unwanted,
     key_of,
 )
 from clusters.kube.applying import apply_object, delete_object
@@ -285,10 +285,10 @@ class _Run:
         return left, pruned
 
     def _remove(self, key: ObjectKey, kind: Kind, live: Manifest) -> ObjectOutcome | None:
-        """Delete an object that nobody wants any more, or release it when it was adopted. None once it is gone or free."""
+        """Delete an object that nobody wants any more, or release it when it is not ours to delete. None once it is gone or free."""
         remains: Manifest | None = live
         try:
-            if is_adopted(live):
+            if is_released_when_unwanted(live):
                 apply_object(self.api, build_release(live))
                 remains = None
             elif not is_being_deleted(live):

@@ -7,6 +7,7 @@ A draft is a list of changes. A node that one of them adds can be referred to by
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Final, TypeAlias, get_args
 
@@ -129,6 +130,14 @@ def apply_changes(tree: Tree, changes: Iterable[Change]) -> Tree:
     """
     for change in changes:
         tree = apply_change(tree, change)
+    return tree
+
+
+def apply_possible(tree: Tree, changes: Iterable[Change]) -> Tree:
+    """The tree after those changes that have a meaning; the others are passed over."""
+    for change in changes:
+        with suppress(ChangeImpossibleError):
+            tree = apply_change(tree, change)
     return tree
 
 

@@ -1,0 +1,199 @@
+"""Makes a cluster match its quota trees.
+
+Builds what a tree wants by `backends.kueue`, lets `clusters.reconcile` do the rest, and writes the outcome back. One reconciler per
+tree at a time (a lease), no transaction open while the cluster is asked, safe to break off anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from accounts.services import record_event
+from aidashboard.kit.events import Topic, publish
+from aidashboard.kit.quantity import QuantityError
+from clusters.kube.kinds import CLUSTER_QUEUE, COHORT, LOCAL_QUEUE, NAMESPACE, RESOURCE_FLAVOR
+from clusters.models import Cluster
+from clusters.reconcile import Desired, MatchResult, lease, match_objects, record_failure, record_result
+from quotas.backends import kueue
+from quotas.domain.tree import TreeShapeError
+from quotas.models import NamespaceBinding, QuotaNode, QuotaTree
+from quotas.selectors.loading import find_capacity, load_tree, lock_tree
+from quotas.selectors.sync import node_subject, tree_owner
+
+LEASE_SECONDS: Final = 300  # longer than a task may run, so that a lease only runs out on a dead worker
+WAITING_PAUSE: Final = timedelta(seconds=10)
+PRUNED_KINDS: Final = (COHORT, CLUSTER_QUEUE, NAMESPACE, LOCAL_QUEUE)
+IMMUTABLE_IN_LOCAL_QUEUE: Final = ("spec.clusterQueue",)
+
+log = structlog.get_logger(__name__)
+
+
+def reconcile_tree(tree_id: int, *, holder: str) -> None:
+    """Make the cluster match a tree, again and again until no newer generation is there.
+
+    `holder` must differ for each attempt. Somebody else at work on the tree will see what we came for, so we leave.
+    """
+    generation = -1
+    while True:
+        row = QuotaTree.objects.filter(pk=tree_id).first()
+        # A nudge that came while the lease was taken was dropped: hence the second look after each pass.
+        if row is None or row.generation == generation:
+            return
+        with lease(row, holder=holder, seconds=LEASE_SECONDS) as has_lease:
+            if not has_lease:
+                return
+            generation = _reconcile_once(tree_id)
+
+
+def list_behind(*, now: datetime) -> list[int]:
+    """Trees that want reconciling now: behind, due for another attempt, being deleted, or applied with another capacity."""
+    wants = Q(generation__gt=F("observed_generation")) | Q(next_attempt_at__lte=now) | Q(deleting_at__isnull=False)
+    wants |= ~Q(applied_capacity=F("cluster__schedulable_capacity"))
+    return list(_list_due(now).filter(wants).values_list("pk", flat=True))
+
+
+def list_all(*, now: datetime) -> list[int]:
+    """Every tree that is not waiting out a pause."""
+    return list(_list_due(now).values_list("pk", flat=True))
+
+
+def flavor_owner(cluster_id: int) -> str:
+    """The ResourceFlavor belongs to all trees of a cluster, so it has an owner of its own."""
+    return f"quota-flavor-{cluster_id}"
+
+
+def _list_due(now: datetime) -> QuerySet[QuotaTree]:
+    is_due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    is_free = Q(lease_until=None) | Q(lease_until__lt=now)
+    return QuotaTree.objects.filter(is_due, is_free)
+
+
+def _reconcile_once(tree_id: int) -> int:
+    """One pass. Gives the generation that it was about."""
+    row = QuotaTree.objects.select_related("cluster").filter(pk=tree_id).first()
+    if row is None:
+        return -1
+    if row.deleting_at is not None:
+        return _delete_from_cluster(row)
+    # Read after the generation, so never older than it.
+    generation, capacity = row.generation, find_capacity(row.cluster)
+    try:
+        objects = kueue.build_objects(load_tree(row), capacity=capacity, owner=tree_owner(row.pk))
+    except (TreeShapeError, QuantityError) as error:
+        record_failure(row, reason="Unbuildable", message=str(error), now=timezone.now())
+        return generation
+    result = _match(row.cluster, tree_owner(row.pk), [_want(item) for item in objects])
+    _record(row, generation, result)
+    if result.is_complete:
+        QuotaTree.objects.filter(pk=row.pk).update(applied_capacity=row.cluster.schedulable_capacity)
+    return generation
+
+
+def _want(item: kueue.QueueObject) -> Desired:
+    kind = item.manifest["kind"]
+    return Desired(
+        manifest=item.manifest,
+        subject=node_subject(item.node),
+        is_adopted=item.is_adopted,
+        is_kept=kind == NAMESPACE.name,
+        replaced_on=IMMUTABLE_IN_LOCAL_QUEUE if kind == LOCAL_QUEUE.name else (),
+    )
+
+
+def _match(cluster: Cluster, owner: str, desired: list[Desired]) -> MatchResult:
+    """First the flavor that every queue refers to, then the tree's own objects."""
+    flavor = match_objects(
+        cluster=cluster,
+        owner=flavor_owner(cluster.pk),
+        desired=[Desired(manifest=kueue.build_flavor(owner=flavor_owner(cluster.pk)), subject="quota-flavor")],
+        prune_kinds=(RESOURCE_FLAVOR,),
+        now=timezone.now(),
+    )
+    own = match_objects(cluster=cluster, owner=owner, desired=desired, prune_kinds=PRUNED_KINDS, now=timezone.now())
+    return _join(flavor, own)
+
+
+def _join(first: MatchResult, second: MatchResult) -> MatchResult:
+    return replace(
+        second,
+        outcomes=(*first.outcomes, *second.outcomes),
+        pruned=(*first.pruned, *second.pruned),
+        retry_after_seconds=max(first.retry_after_seconds, second.retry_after_seconds),
+        is_complete=first.is_complete and second.is_complete,
+        failure=first.failure or second.failure,
+    )
+
+
+def _record(row: QuotaTree, generation: int, result: MatchResult) -> None:
+    now = timezone.now()
+    record_result(row, generation=generation, result=result, now=now)
+    if result.reason == "Waiting" and row.next_attempt_at is not None:
+        # It is not the cluster that fails: something there has to finish, and may do so any moment.
+        row.next_attempt_at = min(row.next_attempt_at, now + WAITING_PAUSE)
+        row.save(update_fields=["next_attempt_at"])
+    healed = [f"{outcome.key}: {outcome.message}" for outcome in result.healed]
+    if healed:
+        with transaction.atomic():
+            record_event(
+                "quota-tree.drift-healed",
+                by=None,
+                about=row,
+                summary=f"{row.name}: {len(healed)} objects that somebody had changed in {row.cluster.name} were put back",
+                details={"objects": healed},
+            )
+    publish({Topic.SYNC, Topic.QUOTAS}, cluster_id=row.cluster_id)
+
+
+def _delete_from_cluster(row: QuotaTree) -> int:
+    """Take everything of a tree out of its cluster; once nothing is left, forget the rows."""
+    generation, cluster = row.generation, row.cluster
+    own = match_objects(
+        cluster=cluster, owner=tree_owner(row.pk), desired=[], prune_kinds=PRUNED_KINDS, now=timezone.now()
+    )
+    result = own
+    if not QuotaTree.objects.filter(cluster=cluster).exclude(pk=row.pk).exists():
+        flavor = match_objects(
+            cluster=cluster,
+            owner=flavor_owner(cluster.pk),
+            desired=[],
+            prune_kinds=(RESOURCE_FLAVOR,),
+            now=timezone.now(),
+        )
+        result = _join(flavor, own)
+    if result.is_complete and not result.outcomes:
+        _forget(row)
+    else:
+        _record(row, generation, result)
+    return generation
+
+
+def _forget(row: QuotaTree) -> None:
+    with transaction.atomic():
+        locked = lock_tree(row.pk)
+        nodes = list(load_tree(locked).walk())
+        record_event(
+            "quota-tree.deleted",
+            by=None,
+            about=locked,
+            summary=f"Quota tree {locked.name} is gone from {locked.cluster.name}",
+            details={"nodes": [node.name for node in nodes]},
+        )
+        NamespaceBinding.objects.filter(node__tree=locked).delete()
+        _delete_nodes(reversed([int(node.key) for node in nodes]))
+        locked.delete()
+    publish({Topic.SYNC, Topic.QUOTAS}, cluster_id=row.cluster_id)
+    log.info("tree_deleted", tree=row.pk, cluster=row.cluster.name)
+
+
+def _delete_nodes(ids: Iterable[int]) -> None:
+    """Children first: a parent is protected by them."""
+    for number in ids:
+        QuotaNode.objects.filter(pk=number).delete()
