@@ -36,10 +36,14 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Borrower:
-    """Another quota that holds more than its Min of the resource."""
+    """Another quota that holds more than its Min of the resource. `name` is empty when the viewer may not know who it is."""
 
     name: str
     amount: int
+
+    def say(self, resource: str) -> str:
+        amount = format_amount(resource, self.amount)
+        return f"{self.name} borrows {amount}" if self.name else f"others borrow {amount}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,8 +329,11 @@ def _describe_full(facts: PendingFacts, *, resource: str, shortages: Sequence[Sh
     sentence = f"needs {need}; {have or f'{leaf.name} has {_bare(resource, guaranteed)} of its Min left'}"
     borrowers = sorted(leaf.borrowers.get(resource, ()), key=lambda item: (-item.amount, item.name))[:MOST_BORROWERS]
     if borrowers:
-        sentence += ", while " + _join([f"{item.name} borrows {_bare(resource, item.amount)}" for item in borrowers])
-    unblocks = [f"{item.name} gives back what it borrows" for item in borrowers]
+        sentence += ", while " + _join([item.say(resource) for item in borrowers])
+    unblocks = [
+        f"{item.name} gives back what it borrows" if item.name else "others give back what they borrow"
+        for item in borrowers
+    ]
     shortfall = missing if missing is not None else (amount - available if available is not None else None)
     if shortfall and shortfall > 0:
         unblocks.append(f"{words_of(resource, shortfall)} come free")
