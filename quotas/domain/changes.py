@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Final, TypeAlias, get_args
 
 from aidashboard.kit.errors import Finding
-from quotas.domain.tree import NOTHING, Binding, Node, NodeKey, Tree
+from quotas.domain.tree import Binding, Node, NodeKey, Tree
 from quotas.errors import ChangeMalformedError
 
 TEMPORARY_PREFIX: Final = "new-"
@@ -28,8 +28,8 @@ class AddNode:
     key: NodeKey
     parent: NodeKey
     name: str
-    min: Mapping[str, str] = NOTHING
-    max: Mapping[str, str] = NOTHING
+    min: Mapping[str, str] = field(default_factory=dict)
+    max: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class ChangeNode:
     kind: ClassVar[str] = "change-node"
     node: NodeKey
     version: int | None = None
-    min: QuantityEdits = NOTHING
-    max: QuantityEdits = NOTHING
+    min: QuantityEdits = field(default_factory=dict)
+    max: QuantityEdits = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,8 +42,8 @@ class Node:
     key: NodeKey
     name: str
     parent: NodeKey | None
-    min: Mapping[str, str] = NOTHING
-    max: Mapping[str, str] = NOTHING
+    min: Mapping[str, str] = field(default_factory=dict)
+    max: Mapping[str, str] = field(default_factory=dict)
     namespaces: tuple[Binding, ...] = ()
     group: str | None = None
     queue_name: str = ""
