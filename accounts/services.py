@@ -50,9 +50,9 @@ def record_event(
 
 
 def create_user(
-    *, username: str, password: str, role: Role, by: User | None, display_name: str = "", email: str = ""
+    *, username: str, password: str | None, role: Role, by: User | None, display_name: str = "", email: str = ""
 ) -> User:
-    """Make a user with a password.
+    """Make a user. Without a password nobody can sign in as them until an admin sets one.
 
     Raises: PeopleInvalidError (422) naming every broken field; NameTakenError (409).
     """
