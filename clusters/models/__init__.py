@@ -1,5 +1,6 @@
 """Clusters, what was asked of them, and what is really there."""
 
+from clusters.domain.states import WorkloadState
 from clusters.models.cluster import Cluster, Connection
 from clusters.models.intent import Intent
 from clusters.models.inventory import (
@@ -9,7 +10,6 @@ from clusters.models.inventory import (
     ObservedPod,
     ObservedQueue,
     ObservedWorkload,
-    WorkloadState,
 )
 from clusters.models.sync import ManagedObject, SyncState
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from clusters.domain.states import WorkloadState
 from clusters.models.cluster import Cluster
 
 
@@ -99,17 +100,6 @@ class ObservedJob(Observed):
         abstract = False
 
 
-class WorkloadState(models.TextChoices):
-    """Where a Kueue Workload stands. Reserved: it has quota and waits for checks; evicted: it lost its quota and waits again."""
-
-    PENDING = "pending"
-    RESERVED = "reserved"
-    ADMITTED = "admitted"
-    EVICTED = "evicted"
-    FINISHED = "finished"
-    FAILED = "failed"
-
-
 class ObservedWorkload(Observed):
     """A Kueue Workload: a job with all its pods. `reason` and `message` are those of the condition that explains `state`."""
 
@@ -121,7 +111,9 @@ class ObservedWorkload(Observed):
     queue_name = models.CharField(max_length=253, blank=True)
     cluster_queue = models.CharField(max_length=253, blank=True, db_index=True)
     priority = models.IntegerField(default=0)
-    state = models.CharField(max_length=20, choices=WorkloadState.choices, db_index=True)
+    state = models.CharField(
+        max_length=20, choices=[(state.value, state.title()) for state in WorkloadState], db_index=True
+    )
     reason = models.CharField(max_length=120, blank=True)
     message = models.TextField(blank=True)
     pod_count = models.PositiveIntegerField(default=1)

@@ -68,7 +68,7 @@ def build_gallery() -> GalleryPage:
         ),
         chips=(
             *(build_sync_chip(state) for state in SyncState.values),
-            *(build_workload_chip(state) for state in WorkloadState.values),
+            *(build_workload_chip(state) for state in WorkloadState),
             *(build_connection_chip(state) for state in Connection.values),
             build_sync_chip(
                 SyncState.FAILED,
