@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
@@ -19,13 +19,14 @@ from accounts.models import User
 from aidashboard.kit.errors import ForbiddenError
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase | Awaitable[HttpResponseBase]])
+Marked = TypeVar("Marked", bound=Callable[..., object])
 NOT_ALLOWED: Final = "Your role does not allow this."
 
 
 class SignedInRequest(HttpRequest):
     """A request behind `@require_permission`: its user is a person."""
 
-    user: User  # type: ignore[assignment]  # narrowed: anonymous visitors never get here
+    user: User  # narrowed: anonymous visitors never get here
 
 
 def has_permission(user: object, permission: Permission) -> bool:
@@ -53,7 +54,7 @@ def require_permission(permission: Permission) -> Callable[[View], View]:
                 check_permission(user, permission)
                 return cast(HttpResponseBase, await view(request, *args, **kwargs))  # cast: a coroutine view
 
-            return _mark(guarded_async, permission)
+            return cast(View, _mark(guarded_async, permission))  # cast: the same call, guarded
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -62,7 +63,7 @@ def require_permission(permission: Permission) -> Callable[[View], View]:
             check_permission(request.user, permission)
             return cast(HttpResponseBase, view(request, *args, **kwargs))  # cast: a plain view
 
-        return _mark(guarded, permission)
+        return cast(View, _mark(guarded, permission))  # cast: the same call, guarded
 
     return decorate
 
@@ -72,6 +73,6 @@ def public(view: View) -> View:
     return _mark(view, None)
 
 
-def _mark(view: Any, permission: Permission | None) -> Any:  # Any: a function with an attribute of ours
-    view.required_permission = permission
+def _mark(view: Marked, permission: Permission | None) -> Marked:
+    view.required_permission = permission  # type: ignore[attr-defined]  # a function with an attribute of ours
     return view

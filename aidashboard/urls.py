@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from accounts.domain.roles import Permission
@@ -15,7 +15,7 @@ class SchemaView(SpectacularAPIView):
     required_permission = Permission.SIGNED_IN
 
 
-api_v1 = [
+api_v1: list[URLPattern | URLResolver] = [
     path("schema/", SchemaView.as_view(), name="schema"),
     path("", include("accounts.api.urls")),
     path("", include("clusters.api.urls")),

@@ -3,7 +3,7 @@
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class HashedModuleStorage(CompressedManifestStaticFilesStorage):
+class HashedModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whitenoise has no types
     """Also rewrites `import "./x.js"` inside ES modules."""
 
     support_js_module_import_aggregation = True
