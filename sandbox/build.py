@@ -208,7 +208,7 @@ class _GoTool:
             (str(self.get()), *arguments), environment=environment, directory=module.directory, tick=tick
         )
         if code != 0:
-            raise _explain(about, errors)
+            raise explain_failure(about, errors)
         return output
 
 
@@ -238,7 +238,7 @@ def _plan(folder: Path, missing: Sequence[Program | str]) -> list[_Step]:
 
 
 def _run_steps(steps: Sequence[_Step], report: Report) -> None:
-    pace = _Pace(started=time.monotonic(), weights=tuple(step.weight for step in steps))
+    pace = Pace(started=time.monotonic(), weights=tuple(step.weight for step in steps))
     for index, step in enumerate(steps, start=1):
         pace.begin(index - 1)
 
@@ -258,7 +258,7 @@ def _run_steps(steps: Sequence[_Step], report: Report) -> None:
 
 
 @dataclass(slots=True)
-class _Pace:
+class Pace:
     """Estimates the time left: the weights are seconds on the reference machine, the speed so far scales them."""
 
     started: float
@@ -316,7 +316,7 @@ def _extract_manifests(go: _GoTool, folder: Path, tick: Callable[[], None]) -> N
         (str(kubectl), "kustomize", str(source)), environment=dict(os.environ), directory=folder, tick=tick
     )
     if code != 0:
-        raise _explain("Kueue's manifests", errors)
+        raise explain_failure("Kueue's manifests", errors)
     # JSON, because reading 1.7 MB of YAML at every start would cost more than applying it.
     objects = [item for item in yaml.load_all(output, Loader=_yaml_loader()) if item]
     _write(_manifests_path(folder), json.dumps(objects, separators=(",", ":")))
@@ -398,7 +398,7 @@ def _run(
         return process.returncode, output.read(), errors.read()
 
 
-def _explain(about: str, errors: str) -> BuildError:
+def explain_failure(about: str, errors: str) -> BuildError:
     lines = [line for line in errors.splitlines() if line.strip() and not line.startswith("go: downloading")]
     tail = "\n".join(lines[-8:])
     lowered = tail.lower()

@@ -268,6 +268,7 @@ class Sandbox:
     def _start(self, programs: Programs) -> None:
         layout, port = self.layout, self.port
         layout.create()
+        layout.state.unlink(missing_ok=True)  # of a run that was killed
         layout.marker.write_text(json.dumps({"kind": "aidashboard sandbox"}), encoding="utf-8")
         certificates = self._certificates()
         self._write_kubeconfigs(certificates)

@@ -17,7 +17,7 @@ from aidashboard.stack.supervision import ProcessSpec
 
 from .certificates import Certificates
 from .checking import answers
-from .components import Port, go_environment
+from .components import ENDED_AT_ONCE, Port, go_environment
 from .layout import Layout
 from .programs import Programs
 
@@ -150,6 +150,7 @@ def build_kueue(*, programs: Programs, layout: Layout, port: Port) -> ProcessSpe
         log_path=layout.log("kueue"),
         is_ready=answers("kueue", port=port),
         ready_seconds=90,
+        death_signal=ENDED_AT_ONCE,
         # It ignores the signal while it is still starting.
         stop_seconds=3,
     )

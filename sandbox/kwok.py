@@ -19,7 +19,7 @@ from aidashboard.stack.supervision import ProcessSpec
 
 from .certificates import Certificates
 from .checking import answers
-from .components import Port, go_environment
+from .components import ENDED_AT_ONCE, Port, go_environment
 from .layout import Layout
 from .programs import Programs
 
@@ -54,7 +54,7 @@ Stage = dict[str, Any]  # a raw Kubernetes object
 
 def read_stages(published: Path) -> list[Stage]:
     """KWOK's stages, adapted, and ours after them."""
-    stages = [_adapt(stage) for stage in _read_folder(published)]
+    stages = [adapt_stage(stage) for stage in _read_folder(published)]
     return [*stages, *_read_folder(OWN_STAGES)]
 
 
@@ -108,6 +108,7 @@ def build_kwok(*, programs: Programs, layout: Layout, certificates: Certificates
         log_path=layout.log("kwok"),
         is_ready=answers("kwok", port=port),
         ready_seconds=60,
+        death_signal=ENDED_AT_ONCE,
         stop_seconds=5,
     )
 
@@ -116,7 +117,7 @@ def _read_folder(folder: Path) -> list[Stage]:
     return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))]
 
 
-def _adapt(stage: Stage) -> Stage:
+def adapt_stage(stage: Stage) -> Stage:
     """One of KWOK's stages without chance, and aware of ours."""
     name, spec = stage["metadata"]["name"], dict(stage["spec"])
     if name in STEP_MILLISECONDS:

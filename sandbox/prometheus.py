@@ -14,7 +14,7 @@ import yaml
 from aidashboard.stack.supervision import ProcessSpec
 
 from .checking import answers
-from .components import Port, go_environment
+from .components import ENDED_AT_ONCE, Port, go_environment
 from .layout import Layout
 from .programs import Programs
 
@@ -127,5 +127,6 @@ def build_state_metrics(*, programs: Programs, layout: Layout, port: Port) -> Pr
         log_path=layout.log(name),
         is_ready=answers(name, port=port),
         ready_seconds=60,
+        death_signal=ENDED_AT_ONCE,
         stop_seconds=5,
     )

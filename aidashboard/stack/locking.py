@@ -66,6 +66,21 @@ class DataDirLock:
             os.close(self._fd)
             self._fd = None
 
+    def find_holder(self) -> int | None:
+        """The living process that holds the folder now, this one included; None when there is none."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self._find_living_holder(fd)
+        else:
+            return None
+        finally:
+            os.close(fd)
+
     def __enter__(self) -> Self:
         self.acquire()
         return self
