@@ -10,6 +10,7 @@ from quotas.services.drafts import (
     get_draft,
     preview_changes,
     preview_draft,
+    rebase_draft,
     remove_from_draft,
 )
 from quotas.services.trees import create_tree, delete_tree, retry_sync
@@ -28,6 +29,7 @@ __all__ = [
     "list_conflicts",
     "preview_changes",
     "preview_draft",
+    "rebase_draft",
     "remove_from_draft",
     "retry_sync",
 ]

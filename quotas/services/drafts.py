@@ -115,6 +115,22 @@ def remove_from_draft(*, tree: QuotaTree, author: User, position: int) -> QuotaD
     return draft
 
 
+def rebase_draft(*, tree: QuotaTree, author: User) -> QuotaDraft:
+    """Keep the draft's changes although somebody else changed their nodes meanwhile: they now stand on the newest versions.
+
+    Changes of nodes that are gone have no meaning any more and are dropped.
+    """
+    with transaction.atomic():
+        draft = _lock_draft(tree, author)
+        before = load_tree(tree)
+        unstamped = [
+            change if isinstance(change, AddNode) else replace(change, version=None) for change in read_changes(draft)
+        ]
+        draft.changes = [change_to_json(_stamp(before, change)) for change in _list_possible(before, unstamped)]
+        draft.save(update_fields=["changes", "updated_at"])
+    return draft
+
+
 def discard_draft(*, tree: QuotaTree, author: User) -> None:
     QuotaDraft.objects.filter(tree=tree, author=author).delete()
 
