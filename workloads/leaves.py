@@ -113,7 +113,8 @@ def build_numbers(leaf: NodeView, tree: TreeUsage, *, names_others: bool) -> Lea
         name=leaf.name,
         used={resource: item.used for resource, item in usage.items()},
         min={resource: item.min for resource, item in usage.items()},
-        max={resource: item.reachable for resource, item in usage.items() if item.reachable is not None},
+        max={resource: item.max for resource, item in usage.items() if item.max is not None},
+        reachable={resource: item.reachable for resource, item in usage.items() if item.reachable is not None},
         available={resource: amount for resource, amount in available.items() if amount is not None},
         borrowers=borrowers,
     )

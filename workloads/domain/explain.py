@@ -50,13 +50,15 @@ class Borrower:
 class LeafNumbers:
     """What the leaf has of each resource: `{resource: amount}`; a missing max is unlimited.
 
-    `available` is what the leaf can still get right now, borrowing included; missing when nobody computed it.
+    `reachable` is what no request can ever be above: the smallest Max on the path, or what the cluster has. `available` is what
+    the leaf can still get right now, borrowing included. Either is missing where it is not known.
     """
 
     name: str
     used: Mapping[str, int] = field(default_factory=dict)
     min: Mapping[str, int] = field(default_factory=dict)
     max: Mapping[str, int] = field(default_factory=dict)
+    reachable: Mapping[str, int] = field(default_factory=dict)
     available: Mapping[str, int] = field(default_factory=dict)
     borrowers: Mapping[str, Sequence[Borrower]] = field(default_factory=dict)
 
@@ -225,7 +227,7 @@ def find_cause(facts: PendingFacts, *, shortages: Sequence[Shortage]) -> Cause:
 def _exceeds_max(facts: PendingFacts) -> bool:
     leaf = facts.leaf
     return leaf is not None and any(
-        resource in leaf.max and amount > leaf.max[resource] for resource, amount in facts.requests.items()
+        resource in leaf.reachable and amount > leaf.reachable[resource] for resource, amount in facts.requests.items()
     )
 
 
@@ -344,8 +346,8 @@ def _describe_full(facts: PendingFacts, *, resource: str, shortages: Sequence[Sh
 
 def _find_ceiling(facts: PendingFacts, *, resource: str, shortages: Sequence[Shortage]) -> int | None:
     told = [s.ceiling for s in shortages if s.resource == resource and s.ceiling is not None]
-    set_by_leaf = [facts.leaf.max[resource]] if facts.leaf and resource in facts.leaf.max else []
-    return min([*told, *set_by_leaf], default=None)
+    known = [facts.leaf.reachable[resource]] if facts.leaf and resource in facts.leaf.reachable else []
+    return min([*told, *known], default=None)
 
 
 def _list_numbers(facts: PendingFacts, *, resource: str, shortages: Sequence[Shortage]) -> tuple[Number, ...]:

@@ -1,0 +1,16 @@
+"""Golden files: the expected text lies beside the test, `make golden` (UPDATE_GOLDEN=1) writes it anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def assert_golden(name: str, text: str) -> None:
+    """Compare with tests/golden/`name`. A difference is to be read, not to be waved through."""
+    path = FOLDER / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text(), f"{name} differs: read the difference, then run `make golden`"
