@@ -52,3 +52,7 @@ class ManagedObject(models.Model):
             models.Index(fields=["cluster", "owner"], name="managed_by_owner"),
             models.Index(fields=["cluster", "state"], name="managed_by_state"),
         )
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {place}"
