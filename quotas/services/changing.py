@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -98,9 +97,15 @@ def raise_generation(row: QuotaTree) -> None:
 
 
 def nudge(row: QuotaTree) -> None:
-    # Robust: a broker that is away must not turn a saved change into an error page; the sweep repairs.
-    transaction.on_commit(partial(tasks.reconcile_tree.delay, row.pk), robust=True)
-    transaction.on_commit(partial(publish, {Topic.QUOTAS, Topic.SYNC}, cluster_id=row.cluster_id), robust=True)
+    """Ask for reconciling and tell open pages, once the transaction is through."""
+
+    def announce() -> None:
+        publish({Topic.QUOTAS, Topic.SYNC}, cluster_id=row.cluster_id)
+        tasks.reconcile_tree.delay(row.pk)
+
+    # Robust: a broker that is away must not turn a saved change into an error page; the sweep repairs. A function and no partial:
+    # Django names it in its log, and a partial has no name.
+    transaction.on_commit(announce, robust=True)
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------------
