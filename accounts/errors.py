@@ -15,6 +15,10 @@ class AuditEventMissingError(MissingError):
     """There is no such audit event."""
 
 
+class TokenMissingError(MissingError):
+    """The person has no such API token."""
+
+
 class PeopleInvalidError(InvalidError):
     """A user, group or token breaks a rule; `findings` name field, value and rule."""
 

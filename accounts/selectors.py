@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Q, QuerySet
 
-from accounts.errors import AuditEventMissingError, GroupMissingError, UserMissingError
+from accounts.errors import AuditEventMissingError, GroupMissingError, TokenMissingError, UserMissingError
 from accounts.models import ApiToken, AuditEvent, User, UserGroup
 
 
@@ -34,11 +34,14 @@ def list_users(*, search: str = "", role: str = "", is_active: bool | None = Non
         users = users.filter(role=role)
     if is_active is not None:
         users = users.filter(is_active=is_active)
-    if search:
-        users = users.filter(
-            Q(username__icontains=search) | Q(display_name__icontains=search) | Q(email__icontains=search)
-        )
-    return users
+    return search_users(users, search)
+
+
+def search_users(users: QuerySet[User], search: str) -> QuerySet[User]:
+    """Those whose name, display name or email contains `search`."""
+    if not search:
+        return users
+    return users.filter(Q(username__icontains=search) | Q(display_name__icontains=search) | Q(email__icontains=search))
 
 
 def count_users() -> dict[tuple[str, bool], int]:
@@ -48,12 +51,30 @@ def count_users() -> dict[tuple[str, bool], int]:
 
 
 def list_groups(*, search: str = "") -> QuerySet[UserGroup]:
-    groups = UserGroup.objects.prefetch_related("memberships__user")
+    """User groups with their members, narrowed by `search_groups`."""
+    return search_groups(UserGroup.objects.prefetch_related("memberships__user"), search)
+
+
+def search_groups(groups: QuerySet[UserGroup], search: str) -> QuerySet[UserGroup]:
+    """Those one of whose names contains `search`."""
     return groups.filter(Q(name__icontains=search) | Q(display_name__icontains=search)) if search else groups
 
 
 def list_groups_of(user: User) -> QuerySet[UserGroup]:
     return UserGroup.objects.filter(memberships__user=user)
+
+
+def list_tokens(user: User) -> QuerySet[ApiToken]:
+    """A person's tokens, newest first, those that have run out included: they tell why a script stopped working."""
+    return ApiToken.objects.filter(user=user)
+
+
+def get_token(*, user: User, token_id: int) -> ApiToken:
+    """Raises: TokenMissingError, also for somebody else's token."""
+    token = list_tokens(user).filter(pk=token_id).first()
+    if token is None:
+        raise TokenMissingError("You have no such API token.")
+    return token
 
 
 def list_audit_events(
@@ -71,8 +92,7 @@ def list_audit_events(
         events, kind = events.filter(kind__startswith=kind), ""
     if since is not None:
         events = events.filter(at__gte=since)
-    if search:
-        events = events.filter(Q(summary__icontains=search) | Q(subject_name__icontains=search))
+    events = search_events(events, search)
     for field, value in (
         ("kind", kind),
         ("actor_name", actor),
@@ -82,6 +102,11 @@ def list_audit_events(
         if value:
             events = events.filter(**{field: value})
     return events
+
+
+def search_events(events: QuerySet[AuditEvent], search: str) -> QuerySet[AuditEvent]:
+    """Those whose summary, or whose subject's name, contains `search`."""
+    return events.filter(Q(summary__icontains=search) | Q(subject_name__icontains=search)) if search else events
 
 
 def get_audit_event(*, event_id: int) -> AuditEvent:

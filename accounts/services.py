@@ -10,6 +10,7 @@ import structlog
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError
 
 from accounts.domain.roles import Role
 from accounts.errors import NameTakenError, PeopleInvalidError
@@ -130,6 +131,27 @@ def create_group(*, name: str, by: User | None, display_name: str = "") -> UserG
     return group
 
 
+def change_group(*, group: UserGroup, by: User, display_name: str) -> UserGroup:
+    """Change how a group is shown; its name stays, because quotas and scripts refer to it.
+
+    Raises: PeopleInvalidError (422).
+    """
+    with transaction.atomic():
+        row = UserGroup.objects.select_for_update().get(pk=group.pk)
+        before, row.display_name = row.display_name, display_name
+        _check_fields(row)
+        if before != display_name:
+            row.save(update_fields=["display_name"])
+            record_event(
+                "group.changed",
+                by=by,
+                about=row,
+                summary=f"User group {row.name} is now shown as {display_name or row.name}",
+                details={"before": {"display_name": before}, "after": {"display_name": display_name}},
+            )
+    return row
+
+
 def set_member(*, group: UserGroup, user: User, by: User | None, is_owner: bool = False) -> Membership:
     """Put a user into a group, or change whether they own it."""
     with transaction.atomic():
@@ -165,16 +187,19 @@ def delete_group(*, group: UserGroup, by: User) -> None:
     Raises: PeopleInvalidError (422) listing the quota nodes that refer to it.
     """
     with transaction.atomic():
-        quota_names = [str(node) for node in group.quota_nodes.all()]
-        if quota_names:
+        record_event("group.deleted", by=by, about=group, summary=f"User group {group.name} deleted")
+        try:
+            # A nested block: the refusal must leave the transaction usable for finding out who refers to the group.
+            with transaction.atomic():
+                group.delete()
+        except ProtectedError as error:
+            names = ", ".join(sorted(str(row) for row in error.protected_objects))
             raise _invalid(
                 "name",
                 group.name,
                 "group-in-use",
-                f"User group {group.name} is bound to {', '.join(quota_names)}: unbind it there first",
-            )
-        record_event("group.deleted", by=by, about=group, summary=f"User group {group.name} deleted")
-        group.delete()
+                f"User group {group.name} is bound to {names}: unbind it there first",
+            ) from error
 
 
 def create_token(*, user: User, name: str, is_read_only: bool, life: timedelta, now: datetime) -> tuple[ApiToken, str]:
