@@ -27,6 +27,8 @@ FIRST_BACKOFF_SECONDS: Final = 0.5
 LONGEST_BACKOFF_SECONDS: Final = 30.0
 # A child that ran this long before it crashed is no crash loop: its next restart comes at once again.
 STEADY_SECONDS: Final = 60.0
+# After a crash, a process without `is_ready` counts as back when it has not crashed again for so long: loading takes its time.
+SETTLED_SECONDS: Final = 3.0
 WATCH_SECONDS: Final = 0.2
 # After a second Ctrl-C: enough for PostgreSQL to write its last page, too short to annoy.
 HURRIED_STOP_SECONDS: Final = 2.0
@@ -110,20 +112,37 @@ class Supervisor:
 
         Raises: ProcessStartError for the first that fails; all of this call are then stopped and forgotten.
         """
-        with self._lock:
-            self._groups += 1
-            group = self._groups
-        names: list[str] = []
+        self.launch(specs)()
+
+    def launch(self, specs: Iterable[ProcessSpec], *, together_with: str = "") -> Callable[[], None]:
+        """The first half of `start_all`: start the processes, and return the function that waits until they are ready.
+
+        They stop together with the process `together_with`, if one is named.
+
+        Raises: as `start_all`, and so does the function.
+        """
+        group = self._get(together_with).group if together_with else self._next_group()
+        entries: list[_Entry] = []
         try:
             for spec in specs:
                 self._fork(partial(self._add, spec, group))
-                names.append(spec.name)
-            self._wait_until_ready([self._get(name) for name in names])
+                entries.append(self._get(spec.name))
         except BaseException:
-            self._forget(group)
+            self._forget(entries)
             raise
-        for name in names:
-            self._get(name).is_wanted = True
+        return partial(self._finish_start, entries)
+
+    def run(self, spec: ProcessSpec) -> None:
+        """Start a process that does one thing and ends, and return when it has ended well; at most `ready_seconds`.
+
+        Raises: ProcessStartError when it fails or takes too long.
+        """
+        self._fork(partial(self._add, spec, self._next_group()))
+        entry = self._get(spec.name)
+        try:
+            wait_until(lambda: self._has_succeeded(entry), seconds=math.inf, describe=spec.name)
+        finally:
+            self._forget([entry])
 
     def restart(self, name: str) -> None:
         """Stop the process if it runs, start the same command again, and return when it is ready.
@@ -171,7 +190,9 @@ class Supervisor:
         self._end([entry])
 
     def stop_all(self) -> None:
-        """Stop everything, last started first; what `start_all` started together stops together. Then nothing can be started.
+        """Stop everything, last started first, and start nothing ever after.
+
+        What was started together stops together: all of it is asked to end, in the order of its start, and then waited for.
 
         Ctrl-C does not interrupt it: it shortens the patience with processes that are slow to end.
         """
@@ -217,7 +238,7 @@ class Supervisor:
 
     def _look_whether_ready(self, entry: _Entry) -> None:
         seconds = time.monotonic() - entry.child.started_at
-        if entry.spec.is_ready is None or entry.spec.is_ready():
+        if entry.spec.is_ready() if entry.spec.is_ready else seconds > SETTLED_SECONDS:
             entry.is_ready = True
             self._report(EventKind.RESTARTED, entry, seconds=seconds)
         elif seconds > entry.spec.ready_seconds:
@@ -281,6 +302,15 @@ class Supervisor:
         except OSError as error:
             raise ProcessStartError(f"{spec.name} cannot be started: {error}") from error
 
+    def _finish_start(self, entries: Iterable[_Entry]) -> None:
+        try:
+            self._wait_until_ready(entries)
+        except BaseException:
+            self._forget(entries)
+            raise
+        for entry in entries:
+            entry.is_wanted = True
+
     def _wait_until_ready(self, entries: Iterable[_Entry]) -> None:
         waiting = list(entries)
 
@@ -300,22 +330,45 @@ class Supervisor:
 
         Raises: ProcessStartError when that will not happen any more.
         """
-        spec, child = entry.spec, entry.child
-        if self._is_closed.is_set():
-            raise SupervisorClosedError(f"{spec.name} was stopped before it was ready")
-        returncode = child.poll()
+        returncode = self._poll_starting(entry)
         if returncode is not None:
-            raise ProcessStartError(_with_log(f"{spec.name} ended with {describe_exit(returncode)}", child))
-        if spec.is_ready is None or spec.is_ready():
+            raise ProcessStartError(_with_log(f"{entry.spec.name} ended with {describe_exit(returncode)}", entry.child))
+        if entry.spec.is_ready is None or entry.spec.is_ready():
             return True
-        if time.monotonic() - child.started_at > spec.ready_seconds:
-            raise ProcessStartError(_with_log(f"{spec.name} was not ready after {spec.ready_seconds:g} s", child))
+        self._check_time(entry, "was not ready")
         return False
 
-    def _forget(self, group: int) -> None:
-        """Stop and drop what a failed call has started."""
+    def _has_succeeded(self, entry: _Entry) -> bool:
+        """Whether a process of `run` has ended well.
+
+        Raises: ProcessStartError when it has failed.
+        """
+        returncode = self._poll_starting(entry)
+        if returncode is None:
+            self._check_time(entry, "had not ended")
+        elif returncode != 0:
+            raise ProcessStartError(_with_log(f"{entry.spec.name} ended with {describe_exit(returncode)}", entry.child))
+        return returncode == 0
+
+    def _poll_starting(self, entry: _Entry) -> int | None:
+        if self._is_closed.is_set():
+            raise SupervisorClosedError(f"{entry.spec.name} was stopped before it was ready")
+        return entry.child.poll()
+
+    @staticmethod
+    def _check_time(entry: _Entry, complaint: str) -> None:
+        limit = entry.spec.ready_seconds
+        if time.monotonic() - entry.child.started_at > limit:
+            raise ProcessStartError(_with_log(f"{entry.spec.name} {complaint} after {limit:g} s", entry.child))
+
+    def _next_group(self) -> int:
         with self._lock:
-            entries = [entry for entry in self._entries.values() if entry.group == group]
+            self._groups += 1
+            return self._groups
+
+    def _forget(self, entries: Iterable[_Entry]) -> None:
+        """Stop and drop what a failed start has left."""
+        entries = list(entries)
         self._end(entries)
         with self._lock:
             for entry in entries:
