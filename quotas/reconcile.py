@@ -65,6 +65,15 @@ def list_all(*, now: datetime) -> list[int]:
     return list(_list_due(now).values_list("pk", flat=True))
 
 
+def list_owned_by(owner: str) -> list[int]:
+    """The trees behind an owner label: one, or for the flavor all of its cluster."""
+    kind, _, number = owner.rpartition("-")
+    if not number.isdecimal():
+        return []
+    field = {"quota-tree": "pk", "quota-flavor": "cluster"}.get(kind)
+    return list(QuotaTree.objects.filter(**{field: int(number)}).values_list("pk", flat=True)) if field else []
+
+
 def flavor_owner(cluster_id: int) -> str:
     """The ResourceFlavor belongs to all trees of a cluster, so it has an owner of its own."""
     return f"quota-flavor-{cluster_id}"
@@ -83,7 +92,8 @@ def _reconcile_once(tree_id: int) -> int:
         return -1
     if row.deleting_at is not None:
         return _delete_from_cluster(row)
-    # Read after the generation, so never older than it.
+    # The nodes are read after the generation, so never older than it; and what is saved from now on is newer than this pass.
+    started_at = timezone.now()
     generation, capacity = row.generation, find_capacity(row.cluster)
     try:
         objects = kueue.build_objects(load_tree(row), capacity=capacity, owner=tree_owner(row.pk))
@@ -91,7 +101,7 @@ def _reconcile_once(tree_id: int) -> int:
         record_failure(row, reason="Unbuildable", message=str(error), now=timezone.now())
         return generation
     result = _match(row.cluster, tree_owner(row.pk), [_want(item) for item in objects])
-    _record(row, generation, result)
+    _record(row, generation, result, started_at=started_at)
     if result.is_complete:
         QuotaTree.objects.filter(pk=row.pk).update(applied_capacity=row.cluster.schedulable_capacity)
     return generation
@@ -132,12 +142,11 @@ def _join(first: MatchResult, second: MatchResult) -> MatchResult:
     )
 
 
-def _record(row: QuotaTree, generation: int, result: MatchResult) -> None:
-    now = timezone.now()
-    record_result(row, generation=generation, result=result, now=now)
+def _record(row: QuotaTree, generation: int, result: MatchResult, *, started_at: datetime) -> None:
+    record_result(row, generation=generation, result=result, now=started_at)
     if result.reason == "Waiting" and row.next_attempt_at is not None:
         # It is not the cluster that fails: something there has to finish, and may do so any moment.
-        row.next_attempt_at = min(row.next_attempt_at, now + WAITING_PAUSE)
+        row.next_attempt_at = min(row.next_attempt_at, timezone.now() + WAITING_PAUSE)
         row.save(update_fields=["next_attempt_at"])
     healed = [f"{outcome.key}: {outcome.message}" for outcome in result.healed]
     if healed:
@@ -154,7 +163,7 @@ def _record(row: QuotaTree, generation: int, result: MatchResult) -> None:
 
 def _delete_from_cluster(row: QuotaTree) -> int:
     """Take everything of a tree out of its cluster; once nothing is left, forget the rows."""
-    generation, cluster = row.generation, row.cluster
+    generation, cluster, started_at = row.generation, row.cluster, timezone.now()
     own = match_objects(
         cluster=cluster, owner=tree_owner(row.pk), desired=[], prune_kinds=PRUNED_KINDS, now=timezone.now()
     )
@@ -171,7 +180,7 @@ def _delete_from_cluster(row: QuotaTree) -> int:
     if result.is_complete and not result.outcomes:
         _forget(row)
     else:
-        _record(row, generation, result)
+        _record(row, generation, result, started_at=started_at)
     return generation
 
 

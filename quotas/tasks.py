@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import Task, shared_task
+from django.dispatch import receiver
 from django.utils import timezone
 
+from clusters.signals import retry_requested
 from quotas import reconcile
 
 
@@ -25,4 +27,11 @@ def sweep_behind() -> None:
 def sweep_drift() -> None:
     """Compare every tree with its cluster: somebody may have edited or deleted an object by hand."""
     for tree_id in reconcile.list_all(now=timezone.now()):
+        reconcile_tree.delay(tree_id)
+
+
+@receiver(retry_requested)
+def retry_owner(*, owner: str, **_: object) -> None:
+    """A person wants an object of a tree tried again now."""
+    for tree_id in reconcile.list_owned_by(owner):
         reconcile_tree.delay(tree_id)

@@ -11,7 +11,7 @@ import pytest
 from accounts.models import User
 from clusters.models import Cluster
 from quotas import services, tasks
-from quotas.domain.changes import AddNode, BindNamespace
+from quotas.domain.changes import AddNode, BindNamespace, Change
 from quotas.domain.tree import NodeKey
 from quotas.models import QuotaNode, QuotaTree
 from tests.factories.clusters import make_cluster, make_namespace
@@ -58,7 +58,7 @@ def nudges() -> Iterator[list[int]]:
 def make_example(cluster: Cluster, admin: User) -> Example:
     tree = services.create_tree(cluster=cluster, name="root", by=admin, min={"cpu": "40"}, max={"cpu": "40"})
     root = NodeKey(str(tree.nodes.get().pk))
-    changes = [
+    changes: list[Change] = [
         AddNode(key=NodeKey("new-a"), parent=root, name="a", min={"cpu": "20"}, max={"cpu": "40"}),
         AddNode(key=NodeKey("new-b"), parent=root, name="b", min={"cpu": "20"}, max={"cpu": "40"}),
     ]

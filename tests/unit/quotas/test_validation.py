@@ -296,7 +296,7 @@ def test_v5_also_holds_for_a_namespace_that_is_added():
 
 
 def test_v5_a_move_of_the_leaf_itself_disturbs_nobody():
-    changes = [
+    changes: list[Change] = [
         ChangeNode(node=key("a"), min={"cpu": "10"}),
         ChangeNode(node=key("b"), min={"cpu": "30"}),
         MoveNode(node=key("a1"), parent=key("b")),
