@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Min, Q, QuerySet
 
 from clusters.errors import ClusterMissingError, ManagedObjectMissingError, NodeMissingError
-from clusters.models import Cluster, ManagedObject, ObservedNamespace, ObservedNode, SyncState
+from clusters.models import Cluster, ManagedObject, ObservedNamespace, ObservedNode, ObservedPod, SyncState
 
 NODE_ORDERINGS = ("name", "pool", "zone", "gpu_model", "gpu_capacity", "gpu_allocatable", "is_ready", "created_at")
 
@@ -53,6 +53,27 @@ def find_default_cluster() -> Cluster | None:
     return list_clusters().first()
 
 
+def list_all_nodes() -> QuerySet[ObservedNode]:
+    """The nodes of every cluster, by cluster and name."""
+    return ObservedNode.objects.select_related("cluster").defer("cluster__credential").order_by("cluster__name", "name")
+
+
+def build_node_search(search: str) -> Q:
+    """Nodes whose name, pool, zone, GPU model or address has `search` in it."""
+    return (
+        Q(name__icontains=search)
+        | Q(pool__icontains=search)
+        | Q(zone__icontains=search)
+        | Q(gpu_model__icontains=search)
+        | Q(internal_ip__startswith=search)
+    )
+
+
+def build_object_search(search: str) -> Q:
+    """Managed objects whose name or namespace has `search` in it."""
+    return Q(name__icontains=search) | Q(namespace__icontains=search)
+
+
 def list_nodes(
     cluster: Cluster,
     *,
@@ -70,13 +91,7 @@ def list_nodes(
     """
     nodes = ObservedNode.objects.filter(cluster=cluster)
     if search:
-        nodes = nodes.filter(
-            Q(name__icontains=search)
-            | Q(pool__icontains=search)
-            | Q(zone__icontains=search)
-            | Q(gpu_model__icontains=search)
-            | Q(internal_ip__startswith=search)
-        )
+        nodes = nodes.filter(build_node_search(search))
     for column, text in (("pool", pool), ("zone", zone), ("gpu_model", gpu_model)):
         if text:
             nodes = nodes.filter(**{column: text})
@@ -92,6 +107,11 @@ def get_node(cluster: Cluster, *, name: str) -> ObservedNode:
         return ObservedNode.objects.get(cluster=cluster, name=name)
     except ObservedNode.DoesNotExist as error:
         raise NodeMissingError(f"There is no node {name!r} in cluster {cluster.name}.") from error
+
+
+def list_pods_on(node: ObservedNode) -> QuerySet[ObservedPod]:
+    """The pods that are bound to a node and not gone yet."""
+    return ObservedPod.objects.filter(cluster=node.cluster_id, node_name=node.name)
 
 
 def list_namespaces(cluster: Cluster, *, search: str = "") -> QuerySet[ObservedNamespace]:
@@ -118,7 +138,7 @@ def list_managed_objects(
     if owner:
         objects = objects.filter(owner=owner)
     if search:
-        objects = objects.filter(Q(name__icontains=search) | Q(namespace__icontains=search))
+        objects = objects.filter(build_object_search(search))
     return objects.order_by("cluster__name", "kind", "namespace", "name")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from accounts import selectors
 from accounts.models import AuditEvent
+from frontend.pages.menus import MenuForm, build_menu, build_menu_form
 from frontend.tables import Column, FilterChip, Paging, TableQuery
 from frontend.words import count_of
 
@@ -44,7 +45,7 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditList:
-    """The list. `sentence` counts what is shown; the choices fill the two menus."""
+    """The list. `sentence` counts what is shown; the menus choose kind and person."""
 
     sentence: str
     table: TableQuery
@@ -52,10 +53,7 @@ class AuditList:
     paging: Paging[AuditEvent]
     rows: tuple[AuditRow, ...]
     span_chips: tuple[FilterChip, ...]
-    kinds: Sequence[str]
-    actors: Sequence[str]
-    kind: str
-    actor: str
+    menus: MenuForm
     has_events: bool
 
 
@@ -96,10 +94,13 @@ def build_audit_list(table: TableQuery, *, now: datetime) -> AuditList:
         paging=paging,
         rows=tuple(_build_row(event, table) for event in paging.rows),
         span_chips=table.chips("since", SPAN_LABELS),
-        kinds=selectors.list_audit_kinds(),
-        actors=selectors.list_audit_actors(),
-        kind=table.get("kind"),
-        actor=table.get("actor"),
+        menus=build_menu_form(
+            table,
+            [
+                build_menu(table, "kind", "All kinds", selectors.list_audit_kinds()),
+                build_menu(table, "actor", "Everybody", selectors.list_audit_actors()),
+            ],
+        ),
         has_events=bool(paging.total) or selectors.list_audit_events().exists(),
     )
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from frontend.words import describe_age, format_bytes, format_number
+from frontend.words import describe_age, describe_duration, format_bytes, format_number
 
 register = template.Library()
 Context = dict[str, Any]  # Any: a template context
@@ -79,6 +79,12 @@ def ago(moment: datetime | None) -> str:
 def age(seconds: int | None) -> str:
     """A number of seconds in words."""
     return "never" if seconds is None else describe_age(seconds)
+
+
+@register.filter
+def duration(seconds: int | None) -> str:
+    """A span in its two largest units; a dash for none."""
+    return "–" if seconds is None else describe_duration(seconds)
 
 
 @register.filter

@@ -1,0 +1,188 @@
+"""What the sync page shows: every object whose cluster side is not what was asked for, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import QuerySet
+from django.utils.safestring import SafeString
+
+from clusters import selectors
+from clusters.models import Cluster, ManagedObject, SyncState
+from clusters.selectors import SyncSummary
+from frontend.chips import Chip, build_sync_chip
+from frontend.pages.links import build_url, join_words, link
+from frontend.pages.menus import MenuForm, build_menu, build_menu_form
+from frontend.tables import Column, FilterChip, Paging, TableQuery
+from frontend.words import count_of
+
+CSV_HEADER: Final = (
+    "cluster",
+    "kind",
+    "namespace",
+    "name",
+    "state",
+    "message",
+    "since",
+    "checked_at",
+    "attempts",
+    "owner",
+    "subject",
+)
+SORTABLE: Final = ("kind", "name", "namespace", "state", "since", "attempts")
+STATE_LABELS: Final = {
+    SyncState.FAILED.value: "Failed",
+    SyncState.CONFLICT.value: "Conflict",
+    SyncState.DRIFTED.value: "Drifted",
+    SyncState.UNREACHABLE.value: "Unreachable",
+    SyncState.WAITING.value: "Waiting",
+    SyncState.SYNCING.value: "Syncing",
+    SyncState.SYNCED.value: "Synced",
+}
+NOT_SYNCED: Final = tuple(state.value for state in SyncState if state != SyncState.SYNCED)
+KINDS: Final = ("Cohort", "ClusterQueue", "LocalQueue", "Namespace", "ResourceFlavor")
+HEALS: Final = frozenset({SyncState.FAILED, SyncState.CONFLICT, SyncState.DRIFTED, SyncState.UNREACHABLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """One field that is not as asked."""
+
+    path: str
+    wanted: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRow:
+    """One object. `subject_url` leads to what it stands for; `can_retry` when another attempt is worth asking for."""
+
+    pk: int
+    kind: str
+    namespace: str
+    name: str
+    chip: Chip
+    message: str
+    since: datetime
+    attempts: int
+    gaps: tuple[Gap, ...]
+    subject_url: str
+    can_retry: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncList:
+    sentence: SafeString
+    cluster: Cluster
+    summary: SyncSummary
+    table: TableQuery
+    columns: tuple[Column, ...]
+    chips: tuple[FilterChip, ...]
+    menus: MenuForm
+    paging: Paging[ManagedObject]
+    rows: tuple[SyncRow, ...]
+    is_calm: bool
+    refresh_url: str
+
+
+def build_sync_list(table: TableQuery, *, cluster: Cluster) -> SyncList:
+    summary = selectors.summarise_sync(cluster)
+    paging: Paging[ManagedObject] = table.paginate(_list(table, cluster))
+    return SyncList(
+        sentence=_describe(summary, cluster),
+        cluster=cluster,
+        summary=summary,
+        table=table,
+        columns=table.columns(
+            (
+                Column(label="Object", key="name"),
+                Column(label="Namespace", key="namespace"),
+                Column(label="State", key="state"),
+                Column(label="Since", key="since"),
+                Column(label="Attempts", key="attempts", is_number=True),
+                Column(label="Reason"),
+                Column(label=""),
+            )
+        ),
+        chips=table.chips(
+            "state",
+            {
+                state: label
+                for state, label in STATE_LABELS.items()
+                if summary.counts.get(SyncState(state)) or state == table.get("state")
+            },
+            {state.value: count for state, count in summary.counts.items()},
+        ),
+        menus=build_menu_form(table, [build_menu(table, "kind", "All kinds", KINDS)]),
+        paging=paging,
+        rows=tuple(_build_row(row, cluster) for row in paging.rows),
+        is_calm=summary.is_matching and not _is_narrowed(table),
+        refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
+    )
+
+
+def list_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:
+    for row in _list(table, cluster).iterator(chunk_size=500):
+        yield (
+            cluster.name, row.kind, row.namespace, row.name, row.state, row.message, row.since, row.checked_at, row.attempts,
+            row.owner, row.subject,
+        )  # fmt: skip
+
+
+def _list(table: TableQuery, cluster: Cluster) -> QuerySet[ManagedObject]:
+    """Without a state: all that is not as asked; when everything is, and something else is filtered by, all there is."""
+    state = table.get("state")
+    states = (state,) if state in STATE_LABELS else NOT_SYNCED
+    objects = selectors.list_managed_objects(cluster, states=states, kind=table.get("kind"), search=table.search)
+    return objects.order_by(*table.ordering) if table.sort else objects
+
+
+def _is_narrowed(table: TableQuery) -> bool:
+    return bool(table.search or table.get("state") or table.get("kind"))
+
+
+def _build_row(row: ManagedObject, cluster: Cluster) -> SyncRow:
+    facts = (("attempts", str(row.attempts)),) if row.attempts else ()
+    return SyncRow(
+        pk=row.pk,
+        kind=row.kind,
+        namespace=row.namespace,
+        name=row.name,
+        chip=build_sync_chip(row.state, reason=row.message, since=row.since, facts=facts),
+        message=row.message,
+        since=row.since,
+        attempts=row.attempts,
+        gaps=tuple(
+            Gap(path=str(one.get("path", "")), wanted=str(one.get("wanted", "")), found=str(one.get("found", "")))
+            for one in row.differences
+        ),
+        subject_url=_subject_url(row.subject, cluster),
+        can_retry=row.state in HEALS,
+    )
+
+
+def _subject_url(subject: str, cluster: Cluster) -> str:
+    kind, _, number = subject.rpartition("-")
+    if kind == "quota-node" and number.isdigit():
+        return build_url("quotas:quota-list", cluster=cluster.name, node=number)
+    return build_url("quotas:quota-list", cluster=cluster.name)
+
+
+def _describe(summary: SyncSummary, cluster: Cluster) -> SafeString:
+    if not summary.total:
+        return join_words([f"AI Dashboard keeps no object in {cluster.name} yet."])
+    everything = link(
+        count_of(summary.total, "object"),
+        build_url("sync:sync-list", cluster=cluster.name, state=SyncState.SYNCED.value),
+    )
+    if summary.is_matching:
+        return join_words(["All ", everything, f" in {cluster.name} match what was asked for."], "")
+    off = summary.total - summary.counts.get(SyncState.SYNCED, 0)
+    head = link(off, build_url("sync:sync-list", cluster=cluster.name))
+    moving = off - summary.in_trouble
+    tail = f"; {moving} of them on their way." if moving else "."
+    words = f" of {count_of(summary.total, 'object')} in {cluster.name} {'is' if off == 1 else 'are'} not what was asked for{tail}"
+    return join_words([head, words], "")

@@ -1,0 +1,56 @@
+"""Nodes and GPUs of a cluster."""
+
+from __future__ import annotations
+
+from django.http import HttpResponseBase
+
+from accounts.domain.roles import Permission
+from accounts.permissions import SignedInRequest, require_permission
+from frontend.chosen_cluster import get_chosen_cluster
+from frontend.pages import node_detail as detail_pages
+from frontend.pages import nodes as pages
+from frontend.rendering import render_csv, render_page
+from frontend.tables import read_table_query
+from frontend.views.without_cluster import render_without_cluster
+
+
+@require_permission(Permission.NODE_VIEW)
+def node_list(request: SignedInRequest) -> HttpResponseBase:
+    cluster = get_chosen_cluster(request)
+    if cluster is None:
+        return render_without_cluster(request, title="Nodes & GPUs")
+    table = read_table_query(request, sortable=pages.NODE_SORTABLE, default_sort="name")
+    if table.is_csv:
+        rows = pages.list_node_csv_rows(table, cluster=cluster)
+        return render_csv(f"nodes-{cluster.name}", pages.NODE_CSV_HEADER, rows)
+    return render_page(request, "nodes/node_list.html", pages.build_node_list(table, cluster=cluster))
+
+
+@require_permission(Permission.NODE_VIEW)
+def gpu_list(request: SignedInRequest) -> HttpResponseBase:
+    cluster = get_chosen_cluster(request)
+    if cluster is None:
+        return render_without_cluster(request, title="GPUs")
+    table = read_table_query(request, sortable=pages.GPU_SORTABLE, default_sort="node")
+    if table.is_csv:
+        rows = pages.list_gpu_csv_rows(table, cluster=cluster)
+        return render_csv(f"gpus-{cluster.name}", pages.GPU_CSV_HEADER, rows)
+    return render_page(request, "nodes/gpu_list.html", pages.build_gpu_list(table, cluster=cluster))
+
+
+@require_permission(Permission.NODE_VIEW)
+def node_detail(request: SignedInRequest, name: str) -> HttpResponseBase:
+    cluster = get_chosen_cluster(request)
+    if cluster is None:
+        return render_without_cluster(request, title=name)
+    page = detail_pages.build_node_detail(name, cluster=cluster, url=request.get_full_path())
+    return render_page(request, "nodes/node_detail.html", page)
+
+
+@require_permission(Permission.NODE_VIEW)
+def node_peek(request: SignedInRequest, name: str) -> HttpResponseBase:
+    """The small card of a node that the heat strip shows on hover."""
+    cluster = get_chosen_cluster(request)
+    if cluster is None:
+        return render_without_cluster(request, title=name)
+    return render_page(request, "nodes/peek.html", detail_pages.build_node_peek(name, cluster=cluster))

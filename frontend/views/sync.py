@@ -1,0 +1,38 @@
+"""Objects that are not in the cluster as they were asked for."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from accounts.domain.roles import Permission
+from accounts.permissions import SignedInRequest, require_permission
+from clusters import selectors, services
+from frontend.chosen_cluster import get_chosen_cluster
+from frontend.pages import sync as pages
+from frontend.pages.links import build_url
+from frontend.rendering import render_csv, render_page
+from frontend.tables import read_table_query
+from frontend.views.without_cluster import render_without_cluster
+
+
+@require_permission(Permission.SYNC_VIEW)
+def sync_list(request: SignedInRequest) -> HttpResponseBase:
+    cluster = get_chosen_cluster(request)
+    if cluster is None:
+        return render_without_cluster(request, title="Sync")
+    table = read_table_query(request, sortable=pages.SORTABLE)
+    if table.is_csv:
+        return render_csv(f"sync-{cluster.name}", pages.CSV_HEADER, pages.list_csv_rows(table, cluster=cluster))
+    return render_page(request, "sync/sync_list.html", pages.build_sync_list(table, cluster=cluster))
+
+
+@require_permission(Permission.SYNC_CHANGE)
+@require_POST
+def object_retry(request: SignedInRequest, object_id: int) -> HttpResponse:
+    managed = selectors.get_managed_object(object_id=object_id)
+    services.retry_managed_object(managed=managed, by=request.user)
+    messages.success(request, f"{managed.kind} {managed.name} is tried again now.")
+    return redirect(build_url("sync:sync-list", cluster=managed.cluster.name))

@@ -1,0 +1,42 @@
+"""Workloads: the list of a cluster and the page of one. Selectors show each person only what is theirs."""
+
+from __future__ import annotations
+
+from clusters.selectors import get_cluster
+from django.http import HttpResponseBase
+from django.utils import timezone
+
+from accounts.domain.roles import Permission
+from accounts.permissions import SignedInRequest, require_permission
+from frontend.chosen_cluster import get_chosen_cluster
+from frontend.pages import workloads as pages
+from frontend.rendering import render_csv, render_page
+from frontend.tables import read_table_query
+from frontend.views.without_cluster import render_without_cluster
+from workloads import selectors
+
+
+@require_permission(Permission.WORKLOAD_VIEW)
+def workload_list(request: SignedInRequest) -> HttpResponseBase:
+    cluster = get_chosen_cluster(request)
+    if cluster is None:
+        return render_without_cluster(request, title="Workloads")
+    table = read_table_query(request, sortable=pages.SORTABLE, default_sort="-state_since")
+    if table.is_csv:
+        rows = pages.list_csv_rows(table, cluster=cluster, viewer=request.user)
+        return render_csv(f"workloads-{cluster.name}", pages.CSV_HEADER, rows)
+    page = pages.build_workload_list(table, cluster=cluster, viewer=request.user, now=timezone.now())
+    return render_page(request, "workloads/workload_list.html", page)
+
+
+@require_permission(Permission.WORKLOAD_VIEW)
+def workload_detail(request: SignedInRequest, uid: str) -> HttpResponseBase:
+    detail = selectors.get_workload(viewer=request.user, uid=uid)
+    page = pages.build_workload_detail(
+        detail,
+        viewer=request.user,
+        cluster=get_cluster(name=detail.row.cluster),
+        url=request.get_full_path(),
+        now=timezone.now(),
+    )
+    return render_page(request, "workloads/workload_detail.html", page)
