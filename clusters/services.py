@@ -253,7 +253,7 @@ def _build_token_access(url: str, token: str, certificate_authority: str, tls_se
 
 def _check_fields(row: Cluster) -> None:
     try:
-        row.clean_fields(exclude={"api_server_url", "credential"})
+        row.clean_fields(exclude={field.name for field in Cluster._meta.fields} - {"name", "display_name"})
     except ValidationError as error:
         findings = [
             Finding(

@@ -237,6 +237,9 @@ def _unreachable(error: Exception, address: str) -> ClusterUnreachableError:
             f"No trusted TLS connection to {address}: {_shorten_tls(reason)}. {_CERTIFICATE_HINT}",
             cause=UnreachableCause.TLS,
         )
+    # Before the timeout, which urllib3 makes its parent class.
+    if isinstance(error, NewConnectionError):
+        return _unconnected(error, address)
     if isinstance(error, ConnectTimeoutError):
         return ClusterUnreachableError(
             f"{address} does not answer: no connection in time. Check the address, routes and firewalls.",
@@ -247,16 +250,24 @@ def _unreachable(error: Exception, address: str) -> ClusterUnreachableError:
             f"{address} accepts connections but does not answer in time: the API server hangs or is overloaded.",
             cause=UnreachableCause.TIMEOUT,
         )
-    if isinstance(error, NewConnectionError):
-        return ClusterUnreachableError(
-            f"{address} refuses connections: the API server is not running there, or the port is wrong.",
-            cause=UnreachableCause.REFUSED,
-        )
     if isinstance(error, LocationParseError):
         return ClusterUnreachableError(f"{address} is not an address.", cause=UnreachableCause.DNS)
     return ClusterUnreachableError(
         f"The connection to {address} broke off: the API server or something in between closed it.",
         cause=UnreachableCause.RESET,
+    )
+
+
+def _unconnected(error: NewConnectionError, address: str) -> ClusterUnreachableError:
+    cause = error.__cause__
+    if isinstance(cause, OSError) and not isinstance(cause, ConnectionRefusedError):
+        return ClusterUnreachableError(
+            f"{address} can't be reached: {cause.strerror or cause}. Check the address, routes and firewalls.",
+            cause=UnreachableCause.REFUSED,
+        )
+    return ClusterUnreachableError(
+        f"{address} refuses connections: the API server is not running there, or the port is wrong.",
+        cause=UnreachableCause.REFUSED,
     )
 
 

@@ -1,6 +1,7 @@
 """The one thread that writes the inventory: batches of changes, a transaction per cluster, events after the commit.
 
-A batch is closed a tenth of a second after its first change, so a burst costs a few statements and a single change shows at once.
+A change after a quiet while is written almost at once, with what came in its company; while changes pour in, a batch closes every 120 ms
+and costs a few statements.
 When the database is away the batch is kept and tried again; followers wait meanwhile, because the inbox is bounded.
 """
 
@@ -21,7 +22,8 @@ from clusters.observe.changes import Change
 from clusters.observe.flushing import flush, load_pending
 from clusters.observe.pending import PendingCluster
 
-LINGER_SECONDS: Final = 0.1
+SHORTEST_LINGER_SECONDS: Final = 0.02
+FLUSH_EVERY_SECONDS: Final = 0.12
 LARGEST_BATCH: Final = 2000
 INBOX_SIZE: Final = 10_000
 _LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -40,6 +42,7 @@ class InventoryWriter:
         self._clusters: dict[int, PendingCluster] = {}
         self._forgotten: set[int] = set()
         self._lock = threading.Lock()
+        self._flushed_at = 0.0
         self._thread = threading.Thread(target=self._run, name="inventory-writer", daemon=True)
 
     def start(self) -> None:
@@ -71,7 +74,8 @@ class InventoryWriter:
     def _collect(self) -> bool:
         """Wait for a change and take those that follow closely. False when the writer shall end."""
         change = self._inbox.get()
-        deadline = time.monotonic() + LINGER_SECONDS
+        now = time.monotonic()
+        deadline = max(now + SHORTEST_LINGER_SECONDS, self._flushed_at + FLUSH_EVERY_SECONDS)
         count = 0
         while change is not None:
             self._note(change)
@@ -104,6 +108,8 @@ class InventoryWriter:
                 publish(topics, cluster_id=pending.cluster_id)
             else:
                 del self._clusters[pending.cluster_id]
+
+        self._flushed_at = time.monotonic()
 
     def _retry(self, step: Callable[[], Result]) -> Result:
         pause = 0.2
