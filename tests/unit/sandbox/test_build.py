@@ -43,7 +43,7 @@ def test_the_toolchain_is_new_enough_for_every_lock(lock_texts):
     lines = [re.search(r"^go (\S+)$", text, re.MULTILINE) for text in lock_texts.values()]
     needed = max(toolchain.parse_go_version(f"go{line.group(1)}") for line in lines if line)
     assert needed == toolchain.MINIMUM_GO
-    wheel = toolchain.parse_go_version(f"go{toolchain.WHEEL_REQUIREMENT.partition('==')[2]}")
+    wheel = toolchain.parse_go_version(f"go{toolchain.wheel_name().partition('==')[2]}")
     assert wheel >= needed
 
 
