@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from accounts.domain.roles import Permission
+from aidashboard.api_errors import answer_unknown_route
 from aidashboard.health import healthz, readyz
 
 
@@ -20,6 +21,7 @@ api_v1: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
     path("", include("clusters.api.urls")),
     path("", include("quotas.api.urls")),
+    path("", include("monitoring.api.urls")),
     path("", include("workloads.api.urls")),
 ]
 
@@ -27,10 +29,11 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/v1/", include((api_v1, "api"))),
+    re_path(r"^api/", answer_unknown_route, name="api-unknown"),
     path("", include("frontend.urls")),
 ]
 
-handler400 = "frontend.views.errors.bad_request"
-handler403 = "frontend.views.errors.permission_denied"
-handler404 = "frontend.views.errors.page_missing"
-handler500 = "frontend.views.errors.server_error"
+handler400 = "aidashboard.error_handlers.bad_request"
+handler403 = "aidashboard.error_handlers.permission_denied"
+handler404 = "aidashboard.error_handlers.not_found"
+handler500 = "aidashboard.error_handlers.server_error"

@@ -33,3 +33,10 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def signed_in(request: Request) -> User:
+    """The person behind a request that the permission check has let through."""
+    if not isinstance(request.user, User):
+        raise exceptions.NotAuthenticated
+    return request.user

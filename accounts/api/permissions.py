@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -21,6 +22,10 @@ class RoutePermission(BasePermission):
     message = "Your role does not allow this."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
+        is_unmapped = hasattr(view, "action_map") and getattr(view, "action", None) in {None, "metadata"}
+        if is_unmapped and request.user.is_authenticated:
+            # There is no action behind this method, so there is no right to lack: 405 says more than 403.
+            raise MethodNotAllowed(request.method or "")
         permission = find_route_permission(view)
         return permission is not None and has_permission(request.user, permission)
 

@@ -174,6 +174,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["accounts.api.permissions.RoutePermission"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "aidashboard.api_schema.describe_problems",
+    ],
 }
 
 # --- languages, files, cookies --------------------------------------------------------------------------------------------
