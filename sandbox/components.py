@@ -31,12 +31,12 @@ Port = Callable[[str], int]
 
 
 def go_environment(*, memory_mib: int) -> Mapping[str, str]:
-    """Fewer garbage collections while small, eager ones near `memory_mib`.
+    """A soft limit on memory, about twice what 1,000 nodes with 4,000 pods need: it ends the growth of a long run.
 
-    With GOGC=200 the API server spends about a third less processor time at start and under load; GOMEMLIMIT is a soft
-    limit that takes this back before it costs much memory.
+    GOGC stays at its default. Measured on two cores: 200 saves no processor time worth the name (start 4.5 instead of 5.0 s,
+    a thousand pods 24 instead of 23 s) and costs 150 to 250 MB.
     """
-    return MappingProxyType({"GOGC": "200", "GOMEMLIMIT": f"{memory_mib}MiB"})
+    return MappingProxyType({"GOMEMLIMIT": f"{memory_mib}MiB"})
 
 
 def build_etcd(*, programs: Programs, layout: Layout, port: Port) -> ProcessSpec:
@@ -60,7 +60,7 @@ def build_etcd(*, programs: Programs, layout: Layout, port: Port) -> ProcessSpec
             "--quota-backend-bytes=4294967296",
             "--log-level=warn",
         ),
-        environment=go_environment(memory_mib=300),
+        environment=go_environment(memory_mib=400),
         log_path=layout.log("etcd"),
         is_ready=answers("etcd", port=port),
         ready_seconds=30,
@@ -103,7 +103,7 @@ def build_api_server(
             "--profiling=false",
             "--event-ttl=3h",
         ),
-        environment=go_environment(memory_mib=800),
+        environment=go_environment(memory_mib=1600),
         log_path=layout.log("kube-apiserver"),
         is_ready=answers("kube-apiserver", port=port),
         ready_seconds=ready_seconds,
@@ -134,7 +134,7 @@ def build_controller_manager(
             "--kube-api-burst=400",
             "--profiling=false",
         ),
-        environment=go_environment(memory_mib=250),
+        environment=go_environment(memory_mib=500),
         log_path=layout.log(name),
         is_ready=answers(name, port=port),
         ready_seconds=60,
@@ -156,7 +156,7 @@ def build_scheduler(*, programs: Programs, layout: Layout, port: Port) -> Proces
             "--kube-api-burst=400",
             "--profiling=false",
         ),
-        environment=go_environment(memory_mib=200),
+        environment=go_environment(memory_mib=400),
         log_path=layout.log(name),
         is_ready=answers(name, port=port),
         ready_seconds=60,

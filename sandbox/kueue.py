@@ -144,7 +144,7 @@ def build_kueue(*, programs: Programs, layout: Layout, port: Port) -> ProcessSpe
             f"--kubeconfig={layout.client_kubeconfig('kueue')}",
             "--zap-log-level=info",
         ),
-        environment=go_environment(memory_mib=250),
+        environment=go_environment(memory_mib=400),
         # It looks for `visibility-certs` in its working directory.
         directory=layout.kueue,
         log_path=layout.log("kueue"),

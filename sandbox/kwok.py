@@ -104,7 +104,7 @@ def build_kwok(*, programs: Programs, layout: Layout, certificates: Certificates
             # Pods get addresses of their own, not those of the Services.
             "--cidr=10.64.0.1/16",
         ),
-        environment=go_environment(memory_mib=200),
+        environment=go_environment(memory_mib=400),
         log_path=layout.log("kwok"),
         is_ready=answers("kwok", port=port),
         ready_seconds=60,

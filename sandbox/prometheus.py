@@ -99,7 +99,7 @@ def build_prometheus(*, programs: Programs, layout: Layout, port: Port) -> Proce
             "--web.enable-lifecycle",
             "--log.level=warn",
         ),
-        environment=go_environment(memory_mib=300),
+        environment=go_environment(memory_mib=400),
         log_path=layout.log("prometheus"),
         is_ready=answers("prometheus", port=port),
         # Replaying the journal of a long run takes a while.
@@ -123,7 +123,7 @@ def build_state_metrics(*, programs: Programs, layout: Layout, port: Port) -> Pr
             f"--metric-labels-allowlist=nodes=[{','.join(_STATE_NODE_LABELS)}],pods=[{','.join(_STATE_POD_LABELS)}]",
             "--use-apiserver-cache",
         ),
-        environment=go_environment(memory_mib=150),
+        environment=go_environment(memory_mib=400),
         log_path=layout.log(name),
         is_ready=answers(name, port=port),
         ready_seconds=60,
