@@ -34,6 +34,10 @@ class NodeMissingError(MissingError):
     """There is no such quota node, or none that the viewer may see."""
 
 
+class BindingMissingError(MissingError):
+    """No leaf has this namespace, or none that the viewer may see."""
+
+
 class ChangeMalformedError(InvalidError):
     """A change does not have the form of its kind; `findings` name the position, the field and the value."""
 
@@ -41,7 +45,7 @@ class ChangeMalformedError(InvalidError):
 
 
 class QuotaRefusedError(InvalidError):
-    """The changes would break the tree; `findings` lists every broken rule. Nothing was changed."""
+    """The changes would break the tree; `findings` lists every broken rule, without warnings. Nothing was changed."""
 
     default_code = "quota-refused"
 

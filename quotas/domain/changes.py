@@ -16,6 +16,8 @@ from quotas.domain.tree import Binding, Node, NodeKey, Tree
 from quotas.errors import ChangeMalformedError
 
 TEMPORARY_PREFIX: Final = "new-"
+LONGEST_TEXT: Final = 300
+MOST_QUANTITIES: Final = 100
 QuantityEdits: TypeAlias = Mapping[str, str | None]
 """Quantities to set, by resource; None takes the resource out (a Min of 0, an unlimited Max)."""
 
@@ -325,6 +327,15 @@ def change_from_json(data: object, *, where: str = "change") -> Change:
     return change_type(**values)
 
 
+def read_quantities(data: object, *, where: str) -> dict[str, str]:
+    """Read `{resource: quantity}`. Raises: ChangeMalformedError."""
+    try:
+        quantities = _read_quantities(data, allow_none=False)
+    except ValueError as error:
+        raise _malformed([_fault(where, data, str(error))]) from error
+    return {resource: text for resource, text in quantities.items() if text is not None}
+
+
 _REQUIRED_FIELDS: Final = frozenset({"node", "key", "parent", "name", "namespace", "group"})
 
 
@@ -333,7 +344,7 @@ def _read_field(name: str, value: object, *, allow_none: bool) -> object:
         case "min" | "max":
             return _read_quantities(value, allow_none=allow_none)
         case "version":
-            if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+            if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63):
                 return value
             raise ValueError("must be a whole number above 0, or null")
         case "adopt":
@@ -344,14 +355,16 @@ def _read_field(name: str, value: object, *, allow_none: bool) -> object:
             return str(value)
         case _:
             if isinstance(value, str) and value.strip():
-                return value.strip()
+                return _check_text(value.strip())
             raise ValueError("must be text that is not empty")
 
 
 def _read_quantities(value: object, *, allow_none: bool) -> dict[str, str | None]:
     if not isinstance(value, Mapping):
         raise ValueError("must be an object of resource and quantity")
-    return {str(name): _read_quantity(name, text, allow_none=allow_none) for name, text in value.items()}
+    if len(value) > MOST_QUANTITIES:
+        raise ValueError(f"names {len(value)} resources, at most {MOST_QUANTITIES} can be set at once")
+    return {_check_text(str(name)): _read_quantity(name, text, allow_none=allow_none) for name, text in value.items()}
 
 
 def _read_quantity(name: object, value: object, *, allow_none: bool) -> str | None:
@@ -360,11 +373,18 @@ def _read_quantity(name: object, value: object, *, allow_none: bool) -> str | No
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         wanted = "a quantity or null" if allow_none else "a quantity"
         raise ValueError(f"{name}: must be {wanted}")
-    return str(value).strip()
+    return _check_text(str(value).strip())
+
+
+def _check_text(text: str) -> str:
+    """Raises: ValueError for what neither a name nor a quantity has, and the database could not keep (NUL, half a character)."""
+    if len(text) > LONGEST_TEXT or not text.isprintable():
+        raise ValueError(f"must be at most {LONGEST_TEXT} printable characters")
+    return text
 
 
 def _fault(field: str, value: object, rule: str) -> Finding:
-    shown = "" if value is None else str(value)[:200]
+    shown = "" if value is None else str(value)[:200].encode(errors="replace").decode().replace("\x00", "?")
     quoted = f" ({shown!r})" if shown else ""
     return Finding(rule="form", field=field, value=shown, message=f"{field}{quoted} {rule}")
 

@@ -2,9 +2,10 @@
 
 from quotas.selectors.facts import gather_facts
 from quotas.selectors.loading import load_tree, lock_tree
-from quotas.selectors.sync import NodeSync, TreeSync, summarise_tree_sync
+from quotas.selectors.sync import NodeSync, TreeSync, summarise_tree_sync, summarise_trees_sync
 from quotas.selectors.trees import (
     find_draft,
+    get_binding,
     get_node,
     get_tree,
     list_bindings,
@@ -23,6 +24,7 @@ __all__ = [
     "build_usage",
     "find_draft",
     "gather_facts",
+    "get_binding",
     "get_node",
     "get_tree",
     "list_bindings",
@@ -33,5 +35,6 @@ __all__ = [
     "load_tree",
     "lock_tree",
     "summarise_tree_sync",
+    "summarise_trees_sync",
     "visible_namespaces",
 ]

@@ -64,6 +64,15 @@ def list_managed_objects(tree: QuotaTree) -> list[ManagedObject]:
     return list(ManagedObject.objects.filter(cluster_id=tree.cluster_id, owner=tree_owner(tree.pk)))
 
 
+def summarise_trees_sync(trees: Iterable[QuotaTree]) -> dict[int, TreeSync]:
+    """The state of several trees, in one query."""
+    rows = list(trees)
+    by_owner: dict[str, list[ManagedObject]] = defaultdict(list)
+    for item in ManagedObject.objects.filter(owner__in=[tree_owner(tree.pk) for tree in rows]):
+        by_owner[item.owner].append(item)
+    return {tree.pk: summarise_tree_sync(tree, by_owner[tree_owner(tree.pk)]) for tree in rows}
+
+
 def summarise_node_sync(
     tree: QuotaTree, nodes: Iterable[QuotaNode], objects: Iterable[ManagedObject]
 ) -> dict[int, NodeSync]:

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from clusters.models import Cluster
-from quotas.errors import NodeMissingError, TreeMissingError
+from quotas.errors import BindingMissingError, NodeMissingError, TreeMissingError
 from quotas.models import NamespaceBinding, NodeRevision, QuotaDraft, QuotaNode, QuotaTree
 
 
@@ -59,6 +59,14 @@ def list_bindings(*, viewer: User, cluster: Cluster | None = None) -> QuerySet[N
     if not viewer.is_admin:
         bindings = bindings.filter(node__in=_visible_leaves(viewer).values("pk"))
     return bindings
+
+
+def get_binding(*, binding_id: int, viewer: User) -> NamespaceBinding:
+    """Raises: BindingMissingError."""
+    binding = list_bindings(viewer=viewer).filter(pk=binding_id).first()
+    if binding is None:
+        raise BindingMissingError("There is no such namespace binding.")
+    return binding
 
 
 def visible_namespaces(viewer: User, cluster: Cluster) -> frozenset[str] | None:

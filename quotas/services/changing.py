@@ -85,7 +85,7 @@ def judge(row: QuotaTree, before: Tree, changes: Sequence[Change], *, confirmati
 def refuse(judgement: Judgement) -> QuotaRefusedError:
     errors = judgement.errors
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return QuotaRefusedError(f"{errors[0].message}{more}.", findings=judgement.findings)
+    return QuotaRefusedError(f"{errors[0].message}{more}.", findings=errors)
 
 
 def raise_generation(row: QuotaTree) -> None:
