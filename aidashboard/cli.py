@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from aidashboard.demo.run import Demo
 from aidashboard.settings.env import EnvironmentValueError
 from aidashboard.stack import product
 from aidashboard.stack.locking import DataDirBusyError
@@ -46,6 +47,12 @@ def build_parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="run the product on this machine, with PostgreSQL and Valkey of its own")
     add_stack_arguments(up)
     up.set_defaults(run=run_up)
+    demo = commands.add_parser("demo", help="run it with a simulated GPU cluster and an example organisation")
+    add_stack_arguments(demo)
+    demo.add_argument(
+        "--scenario", default="demo", help="which cluster and people: a name, or a scenario file (default: %(default)s)"
+    )
+    demo.set_defaults(run=run_demo)
     manage = commands.add_parser("manage", help="run a management command, such as createsuperuser, in a running stack")
     add_data_dir(manage)
     manage.add_argument("command", nargs=argparse.REMAINDER, help="the command and its arguments")
@@ -93,6 +100,11 @@ def run_up(options: argparse.Namespace) -> int:
     except StopRequested:
         report("AI Dashboard has stopped.")
     return 0
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """Start everything with a sandbox cluster beside it, and keep it running until somebody stops it."""
+    return Demo(build_stack_options(options), scenario_name=options.scenario, report=report).run()
 
 
 def run_manage(options: argparse.Namespace) -> int:

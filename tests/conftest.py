@@ -27,8 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(folder)
         if folder == "unit":
             item.add_marker(pytest.mark.disable_socket)
-        if folder == "integration":
-            item.add_marker(pytest.mark.usefixtures("valkey"))
     items.sort(key=lambda item: order[folder_of(item)])
 
 
