@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypedDict
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -82,29 +82,93 @@ class NameFields(StyledForm):
     display_name = forms.CharField(label="Shown as", max_length=120, required=False)
 
 
+class KubeconfigValues(TypedDict):
+    name: str
+    display_name: str
+    kubeconfig: str
+    context: str
+
+
+class TokenValues(TypedDict):
+    name: str
+    display_name: str
+    api_server_url: str
+    token: str
+    certificate_authority: str
+
+
 class RegisterByKubeconfigForm(KubeconfigFields, NameFields):
     field_order = ("name", "display_name", "kubeconfig", "kubeconfig_file", "context")
+
+    @property
+    def values(self) -> KubeconfigValues:
+        data = self.cleaned_data
+        return KubeconfigValues(
+            name=data["name"],
+            display_name=data["display_name"],
+            kubeconfig=data["kubeconfig"],
+            context=data["context"],
+        )
 
 
 class RegisterByTokenForm(TokenFields, NameFields):
     field_order = ("name", "display_name", "api_server_url", "token", "certificate_authority")
 
+    @property
+    def values(self) -> TokenValues:
+        data = self.cleaned_data
+        return TokenValues(
+            name=data["name"],
+            display_name=data["display_name"],
+            api_server_url=data["api_server_url"],
+            token=data["token"],
+            certificate_authority=data["certificate_authority"],
+        )
+
+
+class TokenField(StyledForm):
+    """A new token for the address that the cluster has."""
+
+    token = forms.CharField(
+        label="Bearer token",
+        help_text="For the same address. It is stored encrypted and never shown again.",
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "is-code"}),
+    )
+
+
+class SourceValues(TypedDict):
+    url: str
+    bearer_token: str | None
+
 
 class PrometheusForm(StyledForm):
-    url = forms.URLField(
+    url = forms.CharField(
         label="Address",
         max_length=500,
-        required=False,
-        assume_scheme="http",
-        help_text="Of Prometheus, Thanos, Mimir or anything else that speaks its API. Empty takes the connection away.",
+        help_text="Of Prometheus, Thanos, Mimir or anything else that speaks its API.",
         widget=forms.URLInput(attrs={"placeholder": "http://prometheus.monitoring:9090"}),
     )
     bearer_token = forms.CharField(
         label="Bearer token",
         required=False,
-        help_text="Only if it asks for one. Stored encrypted; empty keeps the one that is stored.",
+        help_text="Only if it asks for one. Stored encrypted and never shown again.",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
+    forgets_token = forms.BooleanField(label="Forget the stored token", required=False)
+
+    def __init__(self, data: object = None, *, initial: dict[str, str], has_token: bool) -> None:
+        super().__init__(data, initial=initial)
+        if has_token:
+            self.fields["bearer_token"].help_text = "One is stored. Empty keeps it."
+        else:
+            del self.fields["forgets_token"]
+
+    @property
+    def values(self) -> SourceValues:
+        """No token typed keeps the stored one (None), unless it is to be forgotten ("")."""
+        data = self.cleaned_data
+        token: str | None = data["bearer_token"] or ("" if data.get("forgets_token") else None)
+        return SourceValues(url=data["url"], bearer_token=token)
 
 
 class ForgetClusterForm(StyledForm):

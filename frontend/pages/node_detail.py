@@ -16,7 +16,7 @@ from clusters.models import Cluster, ObservedNode, ObservedPod
 from frontend.chips import Chip
 from frontend.pages.inventory import NodeLine
 from frontend.pages.links import build_url, join_words, link
-from frontend.pages.nodes import GpuRow, add_holders, build_gpu_rows, build_node_chip, read_inventory
+from frontend.pages.nodes import GpuRow, add_holders, build_gpu_rows, build_node_chip, read_heat
 from frontend.pages.readings import SourceState
 from frontend.svg.sparkline import draw_sparkline
 from frontend.words import count_of, format_bytes
@@ -91,7 +91,8 @@ class NodePeek:
 def build_node_detail(name: str, *, cluster: Cluster, url: str) -> NodeDetail:
     """Raises: NodeMissingError (404)."""
     node = selectors.get_node(cluster, name=name)
-    inventory, source = read_inventory(cluster)
+    heat = read_heat(cluster)
+    inventory, source = heat.inventory, heat.source
     line = next((each for each in inventory.nodes if each.name == name), None)
     rows = add_holders(tuple(build_gpu_rows(line, cluster)), cluster) if line else ()
     history = _read_history(cluster, name) if line and source.is_available else {}
@@ -115,7 +116,7 @@ def build_node_detail(name: str, *, cluster: Cluster, url: str) -> NodeDetail:
 
 def build_node_peek(name: str, *, cluster: Cluster) -> NodePeek:
     """Raises: NodeMissingError (404)."""
-    inventory, _ = read_inventory(cluster)
+    inventory = read_heat(cluster).inventory
     line = next((each for each in inventory.nodes if each.name == name), None)
     if line is None:
         raise NodeMissingError(f"Cluster {cluster.name} has no GPU node {name!r}.")

@@ -150,18 +150,32 @@ _GPU_KEYS: Final[dict[str, Callable[[GpuRow], Any]]] = {  # Any: whatever compar
 GPU_SORTABLE: Final = ("node", *_GPU_KEYS)
 
 
-def read_inventory(cluster: Cluster) -> tuple[Inventory, SourceState]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heat:
+    """The GPU nodes of a cluster; `source` speaks of the readings, `idle` of who was idle over the last hour."""
+
+    inventory: Inventory
+    source: SourceState
+    idle: SourceState
+
+
+def read_heat(cluster: Cluster) -> Heat:
     """All GPU nodes of the cluster, and what the metrics source says about itself."""
     heat = monitoring.get_heat_strip(cluster)
     source = describe_reading(heat.telemetry)
-    return build_inventory(heat.strips, has_telemetry=source.is_available), source
+    return Heat(
+        inventory=build_inventory(heat.strips, has_telemetry=source.is_available),
+        source=source,
+        idle=describe_reading(heat.idle),
+    )
 
 
 # --- nodes -------------------------------------------------------------------------------------------------------------------
 
 
 def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
-    inventory, source = read_inventory(cluster)
+    heat = read_heat(cluster)
+    inventory, source = heat.inventory, heat.source
     found = _filter_nodes(inventory.nodes, table)
     shown = _sort_nodes(found, table)
     paging: Paging[NodeLine] = table.paginate(shown)
@@ -210,7 +224,7 @@ def build_node_chip(node: NodeLine) -> Chip:
 
 
 def list_node_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:
-    inventory, _ = read_inventory(cluster)
+    inventory = read_heat(cluster).inventory
     for node in _sort_nodes(_filter_nodes(inventory.nodes, table), table):
         yield (
             node.name,
@@ -333,7 +347,8 @@ def _node_url(name: str, cluster: Cluster) -> str:
 
 
 def build_gpu_list(table: TableQuery, *, cluster: Cluster) -> GpuList:
-    inventory, source = read_inventory(cluster)
+    heat = read_heat(cluster)
+    inventory, source = heat.inventory, heat.source
     everything = [row for node in inventory.nodes for row in build_gpu_rows(node, cluster)]
     found = _sort_gpus(_filter_gpus(everything, table), table)
     paging: Paging[GpuRow] = table.paginate(found)
@@ -364,7 +379,7 @@ def build_gpu_list(table: TableQuery, *, cluster: Cluster) -> GpuList:
 
 
 def list_gpu_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:
-    inventory, _ = read_inventory(cluster)
+    inventory = read_heat(cluster).inventory
     everything = [row for node in inventory.nodes for row in build_gpu_rows(node, cluster)]
     for row in _sort_gpus(_filter_gpus(everything, table), table):
         yield (

@@ -297,7 +297,7 @@ def _build_group_row(group: UserGroup) -> GroupRow:
                 name=node.name,
                 tree=node.tree.name,
                 cluster=node.tree.cluster.name,
-                url=f"{reverse('quotas:quota-list')}?cluster={node.tree.cluster.name}&node={node.pk}",
+                url=reverse("quotas:node-detail", args=[node.tree_id, node.pk]),
             )
             for node in group.quota_nodes.all()
         ),

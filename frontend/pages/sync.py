@@ -159,15 +159,16 @@ def _build_row(row: ManagedObject, cluster: Cluster) -> SyncRow:
             Gap(path=str(one.get("path", "")), wanted=str(one.get("wanted", "")), found=str(one.get("found", "")))
             for one in row.differences
         ),
-        subject_url=_subject_url(row.subject, cluster),
+        subject_url=_subject_url(row, cluster),
         can_retry=row.state in HEALS,
     )
 
 
-def _subject_url(subject: str, cluster: Cluster) -> str:
-    kind, _, number = subject.rpartition("-")
-    if kind == "quota-node" and number.isdigit():
-        return build_url("quotas:quota-list", cluster=cluster.name, node=number)
+def _subject_url(row: ManagedObject, cluster: Cluster) -> str:
+    """The quota node that an object stands for, else the trees of the cluster."""
+    tree, node = row.owner.removeprefix("quota-tree-"), row.subject.removeprefix("quota-node-")
+    if tree.isdigit() and node.isdigit():
+        return build_url("quotas:node-detail", tree, node)
     return build_url("quotas:quota-list", cluster=cluster.name)
 
 

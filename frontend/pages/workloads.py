@@ -273,7 +273,7 @@ def _seconds_in_state(row: WorkloadRow, *, now: datetime) -> int | None:
 def _quota_url(row: WorkloadRow) -> str:
     if row.leaf is None:
         return ""
-    return build_url("quotas:quota-list", cluster=row.cluster, node=row.leaf.node_id)
+    return build_url("quotas:node-detail", row.leaf.tree_id, row.leaf.node_id)
 
 
 def _describe(grouped: Mapping[str, int], total: int, table: TableQuery) -> SafeString:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from frontend.views import overview
 
 app_name = "overview"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("", overview.overview, name="overview"),
+    path("history", overview.history, name="history"),
+]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from frontend.views import portal
 
 app_name = "portal"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [path("", portal.home, name="home")]
