@@ -5,8 +5,6 @@ The Dockerfile and docker-compose.yml start the same commands; a test holds the 
 
 from __future__ import annotations
 
-import http
-import http.client
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -15,18 +13,18 @@ from pathlib import Path
 from typing import Final
 
 import aidashboard.stack
-from aidashboard.stack.options import WILDCARD_HOSTS
+from aidashboard.stack.health import answers
 from aidashboard.stack.processes import ProcessSpec
 
 # In a checkout the folder of manage.py, else where the package is installed; the working directory of every process.
 HOME: Final = Path(aidashboard.stack.__file__).resolve().parent.parent.parent
 SETTINGS_MODULE: Final = "aidashboard.settings.base"
-HEALTH_PATH: Final = "/healthz"
-HEALTH_SECONDS: Final = 2.0
 # Loading takes two seconds; a machine that is busy building the sandbox may need many times that.
 START_SECONDS: Final = 60.0
 MIGRATE_SECONDS: Final = 3600.0
 MODULE_SECONDS: Final = 600.0
+# A task that runs is finished first; the longest waits for a cluster that does not answer.
+STOP_SECONDS: Final = 20.0
 
 # An open event stream never ends by itself, so the web process does not wait long for it.
 WEB: Final = (
@@ -86,19 +84,6 @@ def build_module_run(common: Common, name: str, arguments: tuple[str, ...]) -> P
     return _build(common, name, arguments, ready_seconds=MODULE_SECONDS)
 
 
-def answers(host: str, port: int) -> bool:
-    """Whether the web process serves. Any answer but a server error counts: a 400 says that the probe's host name is not allowed."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}[host] if host in WILDCARD_HOSTS else host  # noqa: S104
-    connection = http.client.HTTPConnection(address, port, timeout=HEALTH_SECONDS)
-    try:
-        connection.request("GET", HEALTH_PATH)
-        return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
 def _build(
     common: Common,
     name: str,
@@ -115,6 +100,7 @@ def _build(
         log_path=common.logs_dir / f"{name}.log",
         is_ready=is_ready,
         ready_seconds=ready_seconds,
+        stop_seconds=STOP_SECONDS,
         # The supervisor is dead, and database and broker go the same moment: there is nothing left to finish, and late
         # acknowledgement brings a task back after the next start.
         death_signal=signal.SIGKILL,
