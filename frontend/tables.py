@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar  # Any: the model behind a QuerySet, which its rows need not be
 from urllib.parse import urlencode
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 
 Item = TypeVar("Item")
-Row = TypeVar("Row", bound=Model)
 PAGE_SIZE = 50
 
 
@@ -143,7 +142,7 @@ class TableQuery:
             for value, label in choices.items()
         )
 
-    def paginate(self, rows: QuerySet[Row] | Sequence[Item], *, size: int = PAGE_SIZE) -> Paging[Row] | Paging[Item]:
+    def paginate(self, rows: QuerySet[Any, Item] | Sequence[Item], *, size: int = PAGE_SIZE) -> Paging[Item]:
         """The page that the address asks for; the last one when there are not so many."""
         total = rows.count() if isinstance(rows, QuerySet) else len(rows)
         number = min(self.page_number, max(1, -(-total // size)))

@@ -25,9 +25,10 @@ SMALLEST_MARK: Final = 1.5
 
 
 class BarSize(Enum):
-    """In a table's row, or at the top of a page with its scale above."""
+    """In a table's row; in a side panel and at the top of a page, with the scale above."""
 
     ROW = "row"
+    PANEL = "panel"
     HEADER = "header"
 
 
@@ -45,6 +46,7 @@ class _Geometry:
 
 _GEOMETRIES: Final = {
     BarSize.ROW: _Geometry(width=240, top=3, bar=12, bottom=3),
+    BarSize.PANEL: _Geometry(width=340, top=20, bar=16, bottom=5),
     BarSize.HEADER: _Geometry(width=720, top=22, bar=24, bottom=5),
 }
 
@@ -178,7 +180,7 @@ def _draw_scale(
         yield _line("quota-bar-min", at(bar.min), geometry.top - 3, bottom + 3)
     if bar.max is not None:
         yield _line("quota-bar-max", at(bar.max), geometry.top - 3, bottom + 3)
-    if size is not BarSize.HEADER:
+    if size is BarSize.ROW:
         return
     baseline = geometry.top - 8
     if has_min:

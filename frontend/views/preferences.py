@@ -10,8 +10,7 @@ from django.views.decorators.http import require_POST
 from accounts import services
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
-from clusters import selectors
-from frontend.chosen_cluster import PARAMETER, remember_cluster
+from frontend.chosen_cluster import PARAMETER, get_chosen_cluster, remember_cluster
 from frontend.context import THEME_COOKIE
 
 YEAR_SECONDS = 365 * 24 * 3600
@@ -33,9 +32,11 @@ def theme_change(request: SignedInRequest) -> HttpResponse:
 @require_permission(Permission.SIGNED_IN)
 def cluster_choose(request: SignedInRequest) -> HttpResponse:
     """Remember a cluster and open the start page of the area for it: its rows are not those of the page before."""
-    cluster = selectors.get_cluster(name=request.GET.get(PARAMETER, ""))
-    remember_cluster(request, cluster)
+    cluster = get_chosen_cluster(request)
     way_back = find_way_back(request).partition("?")[0]
+    if cluster is None:
+        return redirect(way_back)
+    remember_cluster(request, cluster)
     return redirect(f"{way_back}?{PARAMETER}={cluster.name}")
 
 

@@ -1,0 +1,142 @@
+"""The forms of a draft as pages: what they say above the fields, and the rules that stand at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.urls import reverse
+
+from accounts import selectors as account_selectors
+from aidashboard.kit.quantity import QuantityError
+from clusters import selectors as cluster_selectors
+from clusters.models import Cluster
+from frontend.drafting import Drafted
+from frontend.forms.quotas import DraftForm
+from frontend.resources import GPU, show_amount, unit_of
+from quotas.domain.tree import NodeKey, Tree, sort_resources
+from quotas.models import QuotaTree
+
+# What a form offers where nothing else is known: what every cluster has, and what this product is about.
+USUAL_RESOURCES: Final = ("cpu", "memory", GPU)
+MOST_SUGGESTIONS: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFormPage:
+    """A form about one node. `has_amounts`: it has the table of quantities. `can_keep`: the errors shown are rules between
+    nodes, which a later change of the same draft may mend, so the change may be put into the draft all the same."""
+
+    title: str
+    sentence: str
+    form: DraftForm
+    submit_label: str
+    back_url: str
+    has_amounts: bool
+    can_keep: bool
+    is_danger: bool
+    suggestions: tuple[str, ...]
+
+
+def build_node_form(
+    tree: QuotaTree,
+    key: str,
+    form: DraftForm,
+    *,
+    title: str,
+    sentence: str = "",
+    submit_label: str = "Add to the draft",
+    has_amounts: bool = False,
+    can_keep: bool = False,
+    is_danger: bool = False,
+    suggestions: Sequence[str] = (),
+) -> NodeFormPage:
+    if form.is_bound:
+        form.focus_first_error()
+    return NodeFormPage(
+        title=title,
+        sentence=sentence,
+        form=form,
+        submit_label=submit_label,
+        back_url=node_url(tree, key),
+        has_amounts=has_amounts,
+        can_keep=can_keep,
+        is_danger=is_danger,
+        suggestions=tuple(suggestions),
+    )
+
+
+def node_url(tree: QuotaTree, key: str) -> str:
+    """The tree table with this node's panel open."""
+    return f"{reverse('quotas:quota-list')}?cluster={tree.cluster.name}&node={tree.pk}:{key}"
+
+
+def list_resources(tree: Tree | None, cluster: Cluster) -> tuple[str, ...]:
+    """Which resources a form offers: those of the tree, those that every cluster has, and its GPUs; GPUs first."""
+    names = set(USUAL_RESOURCES) | (set(tree.resources()) if tree is not None else set())
+    names |= {name for name in cluster.total_capacity if "/" in name}
+    return tuple(sorted(sort_resources(names), key=lambda name: name != GPU))
+
+
+def describe_rules(drafted: Drafted, key: NodeKey, resources: Sequence[str]) -> Mapping[str, str]:
+    """Per resource what Min and Max of a node must obey, with the numbers that its neighbours give."""
+    tree = drafted.after
+    node = tree.get(key)
+    rules = {}
+    for resource in resources:
+        unit = unit_of(resource)
+        words = []
+        try:
+            below = tree.children_min(key, resource)
+            ceiling = tree.effective_max(node.parent, resource) if node.parent is not None else None
+        except QuantityError:
+            continue
+        if below:
+            words.append(
+                f"Min at least {show_amount(resource, below)} {unit}".rstrip() + ", the sum of the children's Min"
+            )
+        if ceiling is not None:
+            words.append(f"Max at most {show_amount(resource, ceiling)} {unit}".rstrip() + ", the ceiling above")
+        rules[resource] = "; ".join(words)
+    return rules
+
+
+def describe_rules_below(drafted: Drafted, parent: NodeKey, resources: Sequence[str]) -> Mapping[str, str]:
+    """The same for a node that will be below `parent`: what of the parent's Min is still unspoken for."""
+    tree = drafted.after
+    rules = {}
+    for resource in resources:
+        unit = unit_of(resource)
+        try:
+            free = tree.min_amount(parent, resource) - tree.children_min(parent, resource)
+            ceiling = tree.effective_max(parent, resource)
+        except QuantityError:
+            continue
+        words = [f"Min at most {show_amount(resource, max(0, free))} {unit}".rstrip() + ", what the parent has left"]
+        if ceiling is not None:
+            words.append(f"Max at most {show_amount(resource, ceiling)} {unit}".rstrip() + ", the ceiling above")
+        rules[resource] = "; ".join(words)
+    return rules
+
+
+def list_parents(drafted: Drafted, key: NodeKey) -> list[tuple[str, str]]:
+    """Where a node can be moved: everywhere but below itself and where it is."""
+    tree = drafted.after
+    below = {node.key for node in tree.walk(key)}
+    return [
+        (node.key, tree.path(node.key))
+        for node in tree.walk()
+        if node.key not in below and node.key != tree.get(key).parent
+    ]
+
+
+def list_group_names() -> list[str]:
+    return [group.name for group in account_selectors.list_groups()]
+
+
+def list_free_namespaces(cluster: Cluster, tree: Tree) -> list[str]:
+    """Namespaces that exist and are not bound in this tree, to suggest."""
+    bound = {binding.namespace for node in tree.nodes for binding in node.namespaces}
+    names = cluster_selectors.list_namespaces(cluster).values_list("name", flat=True)
+    return [name for name in names[:MOST_SUGGESTIONS] if name not in bound and not name.startswith("kube-")]

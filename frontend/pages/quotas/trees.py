@@ -1,0 +1,88 @@
+"""Pages about whole trees: create, delete; and the page of one node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from clusters.models import Cluster
+from frontend.forms.quotas import DeleteTreeForm, TreeForm
+from frontend.pages.quotas.editing import NodeFormPage
+from frontend.pages.quotas.panel import NodePanel
+from frontend.resources import count_amount, show_amount, unit_of
+from frontend.words import count_of
+from quotas import selectors
+from quotas.models import QuotaTree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeDetailPage:
+    title: str
+    sentence: str
+    panel: NodePanel
+    back_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeDeletePage:
+    tree: QuotaTree
+    lost: str
+    error: str
+    findings: tuple[str, ...]
+    action: str
+    back_url: str
+
+
+def build_node_detail(tree: QuotaTree, panel: NodePanel) -> NodeDetailPage:
+    words = [f"{resource.used} of {resource.max} {resource.label} in use" for resource in panel.resources[:3]]
+    return NodeDetailPage(
+        title=panel.name,
+        sentence=f"{panel.kind} {panel.path} of tree {tree.name} on {tree.cluster.name}"
+        + (f": {', '.join(words)}." if words else "."),
+        panel=panel,
+        back_url=f"{reverse('quotas:quota-list')}?cluster={tree.cluster.name}",
+    )
+
+
+def describe_capacity(cluster: Cluster) -> Mapping[str, str]:
+    """Per resource what the cluster has, as the hint at the root's numbers."""
+    return {
+        resource: f"The cluster can schedule {show_amount(resource, amount)} {unit_of(resource)} now".rstrip() + "."
+        for resource, amount in cluster.schedulable_capacity.items()
+    }
+
+
+def build_tree_create(cluster: Cluster, form: TreeForm) -> NodeFormPage:
+    gpus = cluster.schedulable_capacity.get("nvidia.com/gpu")
+    if form.is_bound:
+        form.focus_first_error()
+    has = f" {cluster.name} can schedule {count_amount('nvidia.com/gpu', gpus)} now." if gpus else ""
+    return NodeFormPage(
+        title=f"New quota tree on {cluster.name}",
+        sentence=f"The root says how much the whole tree may use: usually Min and Max are the same.{has}",
+        form=form,
+        submit_label="Create the tree",
+        back_url=f"{reverse('quotas:quota-list')}?cluster={cluster.name}",
+        has_amounts=True,
+        can_keep=False,
+        is_danger=False,
+        suggestions=(),
+    )
+
+
+def build_tree_delete(tree: QuotaTree, form: DeleteTreeForm) -> TreeDeletePage:
+    usage = selectors.build_usage(tree)
+    namespaces = sum(len(view.namespaces) for view in usage.nodes)
+    return TreeDeletePage(
+        tree=tree,
+        lost=(
+            f"Tree {tree.name} with {count_of(len(usage.nodes), 'node')} is deleted from {tree.cluster.name} with all its queues. "
+            f"{count_of(namespaces, 'namespace')} and the work in them stay, without a quota. This can't be undone."
+        ),
+        error=" ".join(str(error) for error in form["typed_name"].errors),
+        findings=tuple(str(error) for error in form.non_field_errors()) if form.is_bound else (),
+        action=reverse("quotas:tree-delete", args=[tree.pk]),
+        back_url=f"{reverse('quotas:quota-list')}?cluster={tree.cluster.name}",
+    )
