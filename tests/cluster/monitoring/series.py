@@ -19,7 +19,6 @@ USED = "DCGM_FI_DEV_FB_USED"
 FREE = "DCGM_FI_DEV_FB_FREE"
 ENGINE = "DCGM_FI_PROF_GR_ENGINE_ACTIVE"
 XID = "DCGM_FI_DEV_XID_ERRORS"
-MEMORY_TEMPERATURE = "DCGM_FI_DEV_MEMORY_TEMP"
 
 Wave = Callable[[int], float | None]
 """The value at so many minutes before the end; None leaves the sample out."""
@@ -63,7 +62,12 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 
 def gpu(
-    uuid: str, values: Mapping[str, float | Wave], *, index: int = 0, model: str = "NVIDIA A100", **labels: str
+    uuid: str,
+    values: Mapping[str, float | Wave],
+    labels: Mapping[str, str],
+    *,
+    index: int = 0,
+    model: str = "NVIDIA A100",
 ) -> Iterator[Line]:
     """The series of one device: `values` by metric."""
     for metric, value in values.items():
@@ -121,8 +125,8 @@ def case_a(*, host: str = "node-a", free_pod: Mapping[str, str] | None = None) -
     """honorLabels off, label Hostname: one held card, one free."""
     at = {"Hostname": host, **_EXPORTER_A}
     held = exported("train-0", "team-a")
-    yield from gpu("GPU-a0", {UTIL: 80, USED: 20000, FREE: 60000, ENGINE: 0.7}, **{**at, **held})
-    yield from gpu("GPU-a1", {UTIL: 0, USED: 0, FREE: 80000, ENGINE: 0}, index=1, **{**at, **(free_pod or {})})
+    yield from gpu("GPU-a0", {UTIL: 80, USED: 20000, FREE: 60000, ENGINE: 0.7}, {**at, **held})
+    yield from gpu("GPU-a1", {UTIL: 0, USED: 0, FREE: 80000, ENGINE: 0}, {**at, **(free_pod or {})}, index=1)
     yield from node("node-a", {"nvidia_com_gpu": 2})
     yield from pod("team-a", "train-0", node="node-a", gpus=1)
 
@@ -131,8 +135,8 @@ def case_b() -> Iterator[Line]:
     """honorLabels on, label hostname: an idle notebook, and a free card that bears the exporter's pod."""
     notebook = {"namespace": "team-b", "pod": "notebook-0", "container": "notebook"}
     exporter = {"namespace": "gpu-operator", "pod": "nvidia-dcgm-exporter-b1", "container": "nvidia-dcgm-exporter"}
-    yield from gpu("GPU-b0", {UTIL: 0, USED: 10000, FREE: 70000, ENGINE: 0}, hostname="node-b", **notebook)
-    yield from gpu("GPU-b1", {UTIL: 0, USED: 0, FREE: 80000, ENGINE: 0}, index=1, hostname="node-b", **exporter)
+    yield from gpu("GPU-b0", {UTIL: 0, USED: 10000, FREE: 70000, ENGINE: 0}, {"hostname": "node-b", **notebook})
+    yield from gpu("GPU-b1", {UTIL: 0, USED: 0, FREE: 80000, ENGINE: 0}, {"hostname": "node-b", **exporter}, index=1)
     yield from node("node-b", {"nvidia_com_gpu": 2})
     yield from pod("team-b", "notebook-0", node="node-b", gpus=1)
 
@@ -144,8 +148,8 @@ def case_c(*, util: float | None = None) -> Iterator[Line]:
     first = {"GPU_I_ID": "1", "GPU_I_PROFILE": "3g.40gb", **exported("mig-0", "team-a")}
     second = {"GPU_I_ID": "2", "GPU_I_PROFILE": "4g.40gb"}
     h100 = "NVIDIA H100"
-    yield from gpu("GPU-c0", {ENGINE: 0.5, USED: 11000, FREE: 29000, **extra}, model=h100, **{**at, **first})
-    yield from gpu("GPU-c0", {ENGINE: 0, USED: 0, FREE: 40000, **extra}, model=h100, **{**at, **second})
+    yield from gpu("GPU-c0", {ENGINE: 0.5, USED: 11000, FREE: 29000, **extra}, {**at, **first}, model=h100)
+    yield from gpu("GPU-c0", {ENGINE: 0, USED: 0, FREE: 40000, **extra}, {**at, **second}, model=h100)
     yield from node("node-c", {"nvidia_com_mig_3g_40gb": 1, "nvidia_com_mig_4g_40gb": 1})
     yield from pod("team-a", "mig-0", node="node-c", gpus=1, resource="nvidia_com_mig_3g_40gb")
 
@@ -156,10 +160,10 @@ def case_d(*, has_device_series: bool = True) -> Iterator[Line]:
     shares = {"infer-0": (40, 5000, "0"), "infer-1": (20, 3000, "1")}
     device: dict[str, float | Wave] = {UTIL: 60, USED: 8000, FREE: 16000, ENGINE: 0.5}
     if has_device_series:
-        yield from gpu("GPU-d0", device, model="NVIDIA A10", **at)
+        yield from gpu("GPU-d0", device, at, model="NVIDIA A10")
     for name, (util, used, vgpu) in shares.items():
         values: dict[str, float | Wave] = {**device, UTIL: util, USED: used} if has_device_series else device
-        yield from gpu("GPU-d0", values, model="NVIDIA A10", vgpu=vgpu, **{**at, **exported(name, "team-b")})
+        yield from gpu("GPU-d0", values, {**at, **exported(name, "team-b"), "vgpu": vgpu}, model="NVIDIA A10")
     yield from node("node-d", {"nvidia_com_gpu": 4})
     for name in shares:
         yield from pod("team-b", name, node="node-d", gpus=1)
@@ -212,13 +216,10 @@ def _after(value: float) -> Wave:
 
 def case_h() -> Iterator[Line]:
     """Blanks that old exporters print as numbers."""
-    for index, (uuid, power) in enumerate(
-        [("GPU-h0", 9223372036854775794.0), ("GPU-h1", 45.0), ("GPU-h2", 2147483647.0), ("GPU-h3", 140737488355328.0)]
-    ):
-        at = {"Hostname": "node-h", "gpu": str(index), "UUID": uuid, "modelName": "NVIDIA V100"}
-        yield from gpu(
-            uuid, {UTIL: 1, USED: 10, FREE: 10, "DCGM_FI_DEV_GPU_TEMP": power}, index=index, Hostname=at["Hostname"]
-        )
+    temperatures = [9223372036854775794.0, 45.0, 2147483647.0, 140737488355328.0]
+    for index, celsius in enumerate(temperatures):
+        values: dict[str, float | Wave] = {UTIL: 1, USED: 10, FREE: 10, "DCGM_FI_DEV_GPU_TEMP": celsius}
+        yield from gpu(f"GPU-h{index}", values, {"Hostname": "node-h"}, index=index, model="NVIDIA V100")
 
 
 def case_i() -> Iterator[Line]:
@@ -252,7 +253,7 @@ def case_idle() -> Iterator[Line]:
             held = {"hostname": f"node-{name}", "namespace": "team-b", "pod": name, "container": "main"}
             memory = 100 if name == "shortgap" else 10000
             uuid = f"GPU-{name}-{index}"
-            yield from gpu(uuid, {UTIL: wave, USED: memory, FREE: 70000}, index=index, **held)
+            yield from gpu(uuid, {UTIL: wave, USED: memory, FREE: 70000}, held, index=index)
 
 
 def case_hosts_are_pods() -> Iterator[Line]:
