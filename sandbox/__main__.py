@@ -22,6 +22,8 @@ from aidashboard.stack.waiting import WaitTimeoutError, wait_until
 from .build import BuildProgress, build, cache_folder, find_programs
 from .cluster import Sandbox
 from .layout import Layout
+from .scenario import load_scenario
+from .simulation import prepare_history, start_simulation, start_teams
 from .status import SandboxStatus, read_status
 
 # A start that has to build first may take a quarter of an hour; `--detach` waits this long at most.
@@ -77,6 +79,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     up = commands.add_parser("up", help="start the cluster in a folder, the first time a new one; Ctrl-C stops it")
     up.add_argument("--detach", action="store_true", help="return when it is ready and leave it running")
     up.add_argument("--fair-sharing", action="store_true", help="let Kueue share fairly")
+    up.add_argument(
+        "--scenario", metavar="NAME", help="with the nodes, GPUs and teams of a scenario (demo, tests, or a file)"
+    )
     up.add_argument("--no-monitoring", action="store_true", help="without Prometheus and kube-state-metrics")
     down = commands.add_parser("down", help="stop the cluster of a folder; everything in it is kept")
     status = commands.add_parser("status", help="show its processes; exit status 1 if not all are well")
@@ -104,6 +109,7 @@ def _up(options: argparse.Namespace) -> int:
     if options.detach:
         return _up_detached(options)
     line = BuildLine()
+    scenario = load_scenario(options.scenario) if options.scenario else None
     sandbox = Sandbox(
         options.dir,
         fair_sharing=options.fair_sharing,
@@ -116,7 +122,12 @@ def _up(options: argparse.Namespace) -> int:
             _ = sandbox.programs
             line.end()
             started = time.monotonic()
+            if scenario is not None and sandbox.with_monitoring:
+                prepare_history(sandbox, scenario)
             with sandbox:
+                if scenario is not None:
+                    start_simulation(sandbox, scenario)
+                    start_teams(sandbox, options.scenario)
                 print(f"Ready after {time.monotonic() - started:.1f} s.")
                 _print_addresses(read_status(options.dir))
                 print("Ctrl-C stops it.", flush=True)
@@ -135,6 +146,7 @@ def _up_detached(options: argparse.Namespace) -> int:
     layout.create()
     arguments = [sys.executable, "-m", "sandbox", "up", "--dir", str(options.dir)]
     arguments += ["--fair-sharing"] * options.fair_sharing + ["--no-monitoring"] * options.no_monitoring
+    arguments += ["--scenario", options.scenario] if options.scenario else []
     with layout.log("sandbox").open("w") as log:
         # A session of its own: closing the terminal must not take the cluster with it.
         process = subprocess.Popen(

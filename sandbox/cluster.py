@@ -228,7 +228,7 @@ class Sandbox:
     def add_target(self, job: str, address: str, *, labels: Mapping[str, str] | None = None) -> None:
         """Let Prometheus scrape `address` (host:port) at /metrics; jobs: `prometheus.FILE_JOBS`. Any time, also before start."""
         self.layout.create()
-        prometheus.write_target(self.layout, job=job, address=address, labels=dict(labels or {}))
+        prometheus.write_target(self.layout, job=job, address=address, labels=labels or {})
 
     # --- faults ---
 

@@ -78,6 +78,11 @@ class Layout:
         return self.prometheus / "targets"
 
     @property
+    def gpu_memory(self) -> Path:
+        """Where the GPU exporter keeps its counters from start to start."""
+        return self.directory / "gpus.json"
+
+    @property
     def logs(self) -> Path:
         return self.directory / "logs"
 
@@ -97,4 +102,4 @@ class Layout:
         """Everything that a sandbox writes here, which is all that `reset` may delete."""
         data = (self.etcd, self.kueue, self.kwok, self.prometheus)
         folders = (*data, self.certificates, self.kubeconfigs, self.kubectl_cache, self.logs)
-        return (*folders, self.kubeconfig, self.ports, self.applied, self.state, self.marker)
+        return (*folders, self.kubeconfig, self.gpu_memory, self.ports, self.applied, self.state, self.marker)

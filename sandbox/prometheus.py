@@ -1,12 +1,17 @@
 """Prometheus and kube-state-metrics: what is scraped how, and their processes.
 
+Every job has one target, and its `instance` is the name of the job: ports may change from start to start, and the history
+that is imported before the first one shall continue in the same series.
+
 Targets that appear while the sandbox runs (the GPU exporter, the product) come through files that Prometheus watches.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -43,7 +48,7 @@ def build_configuration(*, layout: Layout, port: Port, scrape_seconds: float = S
         {
             "job_name": "kube-state-metrics",
             "honor_labels": True,
-            "static_configs": [{"targets": [f"127.0.0.1:{port('kube-state-metrics')}"]}],
+            "static_configs": [_target("kube-state-metrics", f"127.0.0.1:{port('kube-state-metrics')}")],
         },
         {
             "job_name": "kueue",
@@ -51,7 +56,7 @@ def build_configuration(*, layout: Layout, port: Port, scrape_seconds: float = S
             "authorization": {"type": "Bearer", "credentials_file": str(kueue_token_path(layout))},
             # Kueue makes up this certificate at its start.
             "tls_config": {"insecure_skip_verify": True},
-            "static_configs": [{"targets": [f"127.0.0.1:{port('kueue-metrics')}"]}],
+            "static_configs": [_target("kueue", f"127.0.0.1:{port('kueue-metrics')}")],
         },
     ]
     scrape += [
@@ -68,14 +73,18 @@ def build_configuration(*, layout: Layout, port: Port, scrape_seconds: float = S
     return yaml.safe_dump({"global": settings, "scrape_configs": scrape}, sort_keys=False)
 
 
-def write_target(layout: Layout, *, job: str, address: str, labels: dict[str, str]) -> None:
+def write_target(layout: Layout, *, job: str, address: str, labels: Mapping[str, str]) -> None:
     """Make `address` (host:port) the target of a file job; a running Prometheus notices by itself."""
     if job not in FILE_JOBS:
         raise ValueError(f"{job} is no job with a target file; there are {', '.join(FILE_JOBS)}")
     path = targets_path(layout, job)
     scratch = path.with_suffix(".partial")
-    scratch.write_text(json.dumps([{"targets": [address], "labels": labels}]), encoding="utf-8")
+    scratch.write_text(json.dumps([_target(job, address, labels)]), encoding="utf-8")
     scratch.replace(path)
+
+
+def _target(job: str, address: str, labels: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    return {"targets": [address], "labels": {"instance": job, **labels}}
 
 
 def targets_path(layout: Layout, job: str) -> Path:
