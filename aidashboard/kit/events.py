@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -59,7 +59,7 @@ def publish(topics: Collection[Topic], *, cluster_id: int) -> None:
         log.warning("event_not_published", topics=sorted(topics), cluster_id=cluster_id, error=type(error).__name__)
 
 
-async def subscribe() -> AsyncIterator[Event]:
+async def subscribe() -> AsyncGenerator[Event, None]:
     """Every event from now on, those of one cluster merged while the listener is busy. Ends when the listener does."""
     feed = _feeds.setdefault(asyncio.get_running_loop(), _Feed())
     listener = feed.add()
