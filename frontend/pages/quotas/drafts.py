@@ -14,6 +14,7 @@ from frontend.drafting import Drafted
 from frontend.resources import name_resource
 from frontend.words import count_of
 from quotas import services
+from quotas.domain.changes import TEMPORARY_PREFIX
 from quotas.domain.diff import DiffKind, DiffRow
 from quotas.errors import FieldConflict
 from quotas.models import QuotaTree
@@ -152,14 +153,15 @@ def _describe(preview: services.DraftPreview) -> str:
 
 
 def _show_diff(row: DiffRow) -> ShownDiff:
-    sign = {DiffKind.ADDED: "+", DiffKind.DELETED: "-", DiffKind.CHANGED: "~"}[row.kind]
+    is_new = row.kind == DiffKind.ADDED or row.key.startswith(TEMPORARY_PREFIX)
+    sign = "+" if is_new else {DiffKind.DELETED: "-"}.get(row.kind, "~")
     return ShownDiff(
         sign=sign,
-        kind=row.kind,
+        kind=DiffKind.ADDED if is_new else row.kind,
         path=row.path,
         field=name_field(row.field),
-        old=show_value(row.field, row.old),
-        new=show_value(row.field, row.new),
+        old="" if is_new else show_value(row.field, row.old),
+        new="" if row.kind == DiffKind.DELETED else show_value(row.field, row.new),
     )
 
 

@@ -109,15 +109,22 @@ def describe_rules_below(drafted: Drafted, parent: NodeKey, resources: Sequence[
     for resource in resources:
         unit = unit_of(resource)
         try:
-            free = tree.min_amount(parent, resource) - tree.children_min(parent, resource)
+            left = _find_unspoken(tree, parent, resource)
             ceiling = tree.effective_max(parent, resource)
         except QuantityError:
             continue
-        words = [f"Min at most {show_amount(resource, max(0, free))} {unit}".rstrip() + ", what the parent has left"]
+        words = [f"Min at most {show_amount(resource, left)} {unit}".rstrip() + ", what the parent has left"]
         if ceiling is not None:
             words.append(f"Max at most {show_amount(resource, ceiling)} {unit}".rstrip() + ", the ceiling above")
         rules[resource] = "; ".join(words)
     return rules
+
+
+def _find_unspoken(tree: Tree, parent: NodeKey, resource: str, *, except_for: NodeKey | None = None) -> int:
+    """What of a node's Min its children, but for one, are not guaranteed."""
+    others = [child.key for child in tree.children(parent) if child.key != except_for]
+    taken = sum(tree.min_amount(key, resource) for key in others)
+    return max(0, tree.min_amount(parent, resource) - taken)
 
 
 def list_parents(drafted: Drafted, key: NodeKey) -> list[tuple[str, str]]:

@@ -193,7 +193,7 @@ class _RowBuilder:
             group_url=self._group_url(node.group),
             chip=None,
             mark="added",
-            note="new in your draft",
+            note="draft: new",
         )
 
     def _list_parts(self, view: NodeView) -> tuple[BarPart, ...]:
@@ -237,13 +237,13 @@ class _RowBuilder:
             return "", ""
         key = NodeKey(str(view.id))
         if key not in self.drafted.after:
-            return "deleted", "deleted in your draft"
+            return "deleted", "draft: deleted"
         old, new = self.drafted.before.get(key), self.drafted.after.get(key)
         if old.parent != new.parent and new.parent is not None:
-            return "moved", f"moves under {self.drafted.after.path(new.parent)}"
+            return "moved", f"draft: moves under {self.drafted.after.path(new.parent)}"
         if old.name != new.name:
-            return "changed", f"becomes {new.name}"
-        return ("changed", "changed in your draft") if old != new else ("", "")
+            return "changed", f"draft: becomes {new.name}"
+        return ("changed", "draft: changed") if old != new else ("", "")
 
 
 def build_node_chip(view: NodeView, *, viewer: User) -> Chip | None:
