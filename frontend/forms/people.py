@@ -104,7 +104,9 @@ class NewGroupForm(StyledForm):
 class MemberForm(StyledForm):
     """Puts a person into a group."""
 
-    user = forms.ModelChoiceField(label="Person", queryset=User.objects.none(), to_field_name="username")
+    user = forms.ModelChoiceField(
+        label="Person", queryset=User.objects.none(), to_field_name="username", empty_label="Choose a person"
+    )
     is_owner = forms.BooleanField(
         label="Owner", required=False, help_text="Owners manage the members and approve requests of the group."
     )
@@ -118,7 +120,9 @@ class MemberForm(StyledForm):
 class JoinForm(StyledForm):
     """Puts the person of a page into a group."""
 
-    group = forms.ModelChoiceField(label="Group", queryset=UserGroup.objects.none(), to_field_name="name")
+    group = forms.ModelChoiceField(
+        label="Group", queryset=UserGroup.objects.none(), to_field_name="name", empty_label="Choose a group"
+    )
     is_owner = forms.BooleanField(label="Owner", required=False)
 
     def __init__(self, data: object = None, *, user: User) -> None:

@@ -39,7 +39,7 @@ from workloads.domain.explain import GPU
 from workloads.holders import Holder, find_holders
 from workloads.queues import WaitingQueue, list_waiting_queues
 
-SHOWN: Final = 4
+SHOWN: Final = 3
 SHOWN_EVENTS: Final = 10
 LOOKS: Final = {
     "total_gpus": LineLook(label="GPUs in all", unit="count", style="step"),
@@ -88,6 +88,7 @@ class Answer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaLine:
     name: str
+    is_inner: bool
     drawing: SafeString
     words: str
     url: str
@@ -264,8 +265,13 @@ def _count_owners(cards: Sequence[PodRef], holders: dict[PodRef, Holder]) -> Cou
     for pod in cards:
         holder = holders.get(pod)
         person, quota = (holder.person, holder.quota) if holder else ("", "")
-        owners[person or pod.namespace, quota or f"namespace {pod.namespace}", f"{pod.namespace}/"] += 1
+        owners[person or pod.namespace, _shorten(quota) or f"namespace {pod.namespace}", f"{pod.namespace}/"] += 1
     return owners
+
+
+def _shorten(path: str) -> str:
+    """A quota's path without the root, which all of them have in common: `research / nlp`."""
+    return " / ".join(path.split(".")[1:]) or path
 
 
 def _answer_waiting(queues: Sequence[WaitingQueue], cluster: Cluster, *, now: datetime) -> Answer:
@@ -293,7 +299,7 @@ def _build_waiting_item(queue: WaitingQueue, cluster: Cluster, *, now: datetime)
     waited = describe_duration(int((now - start).total_seconds()))
     narrowed = {"queue": queue.leaf.queue_name} if queue.leaf else {"namespace": head.namespace}
     return Item(
-        name=queue.leaf.path if queue.leaf else f"{head.namespace} (no quota)",
+        name=_shorten(queue.leaf.path) if queue.leaf else f"{head.namespace} (no quota)",
         note=f"{head.owner_name or head.name}, since {waited}: {reason}",
         amount=count_of(queue.workloads, "job"),
         url=build_url("workloads:workload-list", cluster=cluster.name, state="waiting", **narrowed),
@@ -314,6 +320,7 @@ def _build_quotas(viewer: User, cluster: Cluster) -> Iterator[QuotaLine]:
             parts = [f"{usage.used} used", *(f"{amount} {word}" for amount, word in more if amount)]
             yield QuotaLine(
                 name=node.name,
+                is_inner=node.depth > 0,
                 drawing=draw_usage(node.name, usage),
                 words=" · ".join(parts),
                 url=build_url("quotas:node-detail", tree.pk, node.id),

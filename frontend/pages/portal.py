@@ -90,7 +90,9 @@ def build_home(*, cluster: Cluster, viewer: User, url: str, now: datetime) -> Ho
         name=viewer.shown_name,
         cluster=cluster,
         sentence=options.sentence,
-        quotas=tuple(_build_quota(room, nodes.get(room.node_id)) for room in options.leaves),
+        quotas=tuple(
+            _build_quota(room, nodes.get(room.node_id), free_gpus=options.free_gpus) for room in options.leaves
+        ),
         groups=tuple(group.name for group in list_groups_of(viewer)),
         jobs=_build_jobs(viewer, cluster, now=now),
         mine_url=build_url("workloads:workload-list", cluster=cluster.name, person=viewer.username),
@@ -100,7 +102,7 @@ def build_home(*, cluster: Cluster, viewer: User, url: str, now: datetime) -> Ho
     )
 
 
-def _build_quota(room: LeafRoom, node: NodeView | None) -> QuotaCard:
+def _build_quota(room: LeafRoom, node: NodeView | None, *, free_gpus: int) -> QuotaCard:
     usage = node.usage.resources.get(GPU) if node and node.usage else None
     ceiling = "no ceiling" if room.max_gpus is None else f"at most {room.max_gpus}"
     waits = f", {room.pending_gpus} waiting" if room.pending_gpus else ""
@@ -109,16 +111,20 @@ def _build_quota(room: LeafRoom, node: NodeView | None) -> QuotaCard:
         path=room.path,
         group=(node.group or "") if node else "",
         url=build_url("quotas:node-detail", node.tree_id, node.id) if node else build_url("quotas:quota-list"),
-        start=_describe_room(room),
+        start=_describe_room(room, free_gpus=free_gpus),
         drawing=draw_usage(room.name, usage, size=BarSize.HEADER) if usage else None,
-        words=f"{room.used_gpus} used of {room.min_gpus} guaranteed, {ceiling}{waits}",
+        words=f"{room.used_gpus} used, {room.min_gpus} guaranteed, {ceiling}{waits}",
         namespaces=room.namespaces,
     )
 
 
-def _describe_room(room: LeafRoom) -> str:
+def _describe_room(room: LeafRoom, *, free_gpus: int) -> str:
     if not room.startable:
         return "Full: new work waits."
+    if room.startable > free_gpus:
+        kind = "guaranteed" if not room.can_borrow else f"{room.free_within_min} of them guaranteed"
+        free = f"{free_gpus} {'is' if free_gpus == 1 else 'are'} free in the cluster now"
+        return f"Room for {count_of(room.startable, 'GPU')}, {kind}; {free}."
     if not room.can_borrow:
         return f"{count_of(room.free_within_min, 'GPU')} can start, guaranteed."
     if not room.free_within_min:

@@ -65,7 +65,7 @@ _POD_TONES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadLine:
-    """One line of the list: `time_word` says what the time in the state means."""
+    """One line of the list: `time_word` says what the time in the state means, `why` what stands in the way."""
 
     row: WorkloadRow
     chip: Chip
@@ -73,6 +73,7 @@ class WorkloadLine:
     quota_url: str
     time_word: str
     seconds: int | None
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +243,7 @@ def _build_line(row: WorkloadRow, explanation: Explanation | None, *, now: datet
         quota_url=_quota_url(row),
         time_word=_time_word(row),
         seconds=_seconds_in_state(row, now=now),
+        why=explanation.sentence if explanation else row.message if row.state == WorkloadState.FAILED else "",
     )
 
 

@@ -101,7 +101,9 @@ def build_workload(
     """A Kueue Workload of a Job, not saved yet, that has been in `state` for `since`, with the conditions of that state."""
     now = timezone.now()
     changed, queued = now - since, now - since - timedelta(minutes=5)
-    reached = [state not in {WorkloadState.PENDING, WorkloadState.EVICTED}, state == WorkloadState.FINISHED]
+    is_over = state in {WorkloadState.FINISHED, WorkloadState.FAILED}
+    started = queued + timedelta(minutes=1) if is_over else changed
+    admitted = None if state in {WorkloadState.PENDING, WorkloadState.EVICTED} else started
     defaults: dict[str, Any] = {
         "namespace": "nlp-train",
         "owner_kind": "Job",
@@ -118,10 +120,10 @@ def build_workload(
         "gpu_request": gpus,
         "state_since": changed,
         "queued_at": queued,
-        "reserved_at": changed if reached[0] else None,
-        "admitted_at": changed if reached[0] else None,
-        "pods_ready_at": changed if reached[0] else None,
-        "finished_at": changed if state in {WorkloadState.FINISHED, WorkloadState.FAILED} else None,
+        "reserved_at": admitted,
+        "admitted_at": admitted,
+        "pods_ready_at": admitted and admitted + timedelta(seconds=4),
+        "finished_at": changed if is_over else None,
         "conditions": _build_conditions(state, changed, queued),
     }
     identity = {**_identity(), "created_at": queued - timedelta(seconds=2)}
@@ -171,7 +173,10 @@ _REASONS = {
     ),
     WorkloadState.RESERVED: ("QuotaReserved", "Quota reserved in ClusterQueue research-nlp"),
     WorkloadState.ADMITTED: ("Admitted", "The workload is admitted"),
-    WorkloadState.EVICTED: ("Preempted", "Preempted to accommodate a workload in the cohort"),
+    WorkloadState.EVICTED: (
+        "Pending",
+        "couldn't assign flavors to pod set main: insufficient unused quota for nvidia.com/gpu in flavor aidashboard, 4 more needed",
+    ),
     WorkloadState.FINISHED: ("Succeeded", "Job finished successfully"),
     WorkloadState.FAILED: ("Failed", "Job has reached the specified backoff limit"),
 }

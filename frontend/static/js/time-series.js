@@ -7,7 +7,17 @@ import { formatValue, isEmpty, toColumns, topOf } from "./series.js";
 
 const HEIGHT = 240;
 const REFRESH_MILLISECONDS = 30_000;
-const PALETTE = ["--aid-chart-1", "--aid-chart-2", "--aid-chart-3", "--aid-chart-4"];
+// A ceiling is grey; the accent is for what is held, the others for what else there is.
+const CEILING = "--aid-line-strong";
+const PALETTE = ["--aid-chart-1", "--aid-chart-3", "--aid-chart-2", "--aid-chart-4"];
+// uPlot's own are American: per step of so many seconds, the label of a tick and what is added where the day changes.
+const DAY = "\n{YYYY}-{MM}-{DD}";
+const TIME_TICKS = [
+  [86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
+  [3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1],
+  [60, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", DAY, null, DAY, null, null, null, 1],
+];
 
 /**
  * Draws the series at `src` as a chart in front of its content, which is the same data as a table for readers without script.
@@ -97,7 +107,7 @@ class AidTimeSeries extends HTMLElement {
         ratio: { range: () => /** @type {[number, number]} */ ([0, 1]) },
       },
       axes: [
-        { ...axis, grid: { show: false } },
+        { ...axis, grid: { show: false }, values: TIME_TICKS },
         { ...axis, scale: "count", size: 44 },
         ...(hasShares
           ? [
@@ -115,9 +125,18 @@ class AidTimeSeries extends HTMLElement {
       ],
       series: [
         { value: (/** @type {unknown} */ _, /** @type {number | null} */ at) => (at === null ? "" : formatTime(at)) },
-        ...series.lines.map((line, index) => this.strokes(line, style.getPropertyValue(PALETTE[index % PALETTE.length]))),
+        ...this.colours(series.lines).map((name, index) => this.strokes(series.lines[index], style.getPropertyValue(name))),
       ],
     };
+  }
+
+  /**
+   * The variable that colours each line.
+   * @param {Line[]} lines
+   */
+  colours(lines) {
+    let next = 0;
+    return lines.map((line) => (line.style === "step" ? CEILING : PALETTE[next++ % PALETTE.length]));
   }
 
   /**
