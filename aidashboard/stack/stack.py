@@ -85,7 +85,8 @@ class Stack:
             raise
 
     def _take_folder_and_port(self) -> None:
-        make_private_folder(self.options.data_dir)
+        for folder in (self.options.data_dir, self.options.logs_dir):
+            make_private_folder(folder)
         self._lock.acquire()
         self.port = self.options.port or free_port()
         check_port(self.options.host, self.port)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from aidashboard.stack.ports import free_port
 from aidashboard.stack.postgres import EmbeddedPostgres
 from aidashboard.stack.valkey import EmbeddedValkey
 from aidashboard.stack.waiting import wait_until
-from tests.integration.stack.upping import Up, find_holders, run_cli, running
+from tests.integration.stack.upping import Up, find_holders, run_cli, running, starting
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +47,7 @@ def test_keys_and_data_are_for_their_owner_alone(up):
     assert [key.name for key in keys] == ["encryption_key", "secret_key"]
     assert {mode_of(key) for key in keys} == {0o600}
     assert mode_of(up.data_dir / "running.json") == 0o600
-    assert mode_of(up.data_dir) == 0o700
+    assert mode_of(up.data_dir) == mode_of(up.data_dir / "logs") == 0o700
 
 
 def test_second_start_on_the_same_folder_is_refused(up):
@@ -89,6 +90,26 @@ def test_kill_9_leaves_no_process_behind_and_loses_nothing(tmp_path):
         assert not find_holders(up.data_dir)
         assert not (up.data_dir / "running.json").exists()
         assert up.output.endswith("AI Dashboard has stopped.\n")
+
+
+@pytest.mark.parametrize("moment", ["postgresql", "web", "worker"])
+def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path, moment):
+    with starting(tmp_path / "data") as up:
+        wait_until(lambda: up.has_started(moment), seconds=60, describe=lambda: f"{moment} in {up.output}")
+        assert up.stop() == 0
+        assert not find_holders(up.data_dir)
+        assert up.output.endswith("AI Dashboard has stopped.\n")
+
+
+def test_impatient_ctrl_c_still_stops_in_order(tmp_path):
+    with running(tmp_path / "data") as up:
+        for pause in (0, 0.1, 0.7, 0.3):
+            time.sleep(pause)
+            up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(timeout=60) == 0
+        assert not find_holders(up.data_dir)
+        assert "database system is shut down" in (up.data_dir / "logs" / "postgresql.log").read_text()
+        assert "Traceback" not in up.output
 
 
 def test_external_servers_are_used_instead_of_own_ones(tmp_path):

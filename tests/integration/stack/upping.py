@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 from aidashboard.stack.waiting import wait_until
 
-START_SECONDS = 90
+# More than the product's own limits, whose messages say more.
+START_SECONDS = 150
 
 
 @dataclass(slots=True, kw_only=True)
 class Up:
-    """One `aidashboard up` that has printed its summary."""
+    """One `aidashboard up`."""
 
     data_dir: Path
     process: subprocess.Popen[str]
@@ -54,8 +55,16 @@ class Up:
 
     def find_pid(self, name: str) -> int:
         """The process that the journal names as the last one started under this name."""
-        journal = (self.data_dir / "logs" / "stack.log").read_text()
-        return int(re.findall(rf"^\S+ {name} \((\d+)\) started", journal, re.MULTILINE)[-1])
+        return self._list_starts(name)[-1]
+
+    def has_started(self, name: str) -> bool:
+        return bool(self._list_starts(name))
+
+    def _list_starts(self, name: str) -> list[int]:
+        journal = self.data_dir / "logs" / "stack.log"
+        if not journal.exists():
+            return []
+        return [int(pid) for pid in re.findall(rf"^\S+ {name} \((\d+)\) started", journal.read_text(), re.MULTILINE)]
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
@@ -80,29 +89,32 @@ def run_cli(*arguments: str, variables: Mapping[str, str] | None = None) -> subp
 
 
 @contextlib.contextmanager
-def running(
-    data_dir: Path, *options: str, variables: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
-) -> Iterator[Up]:
-    """A started stack on a free port; whatever the test did, nothing of it runs afterwards."""
+def starting(data_dir: Path, *, variables: Mapping[str, str] | None = None, prefix: Sequence[str] = ()) -> Iterator[Up]:
+    """A stack on a free port that has just been told to start; whatever the test did, nothing of it runs afterwards."""
     output_path = data_dir.with_name(f"{data_dir.name}.output")
     command = [*prefix, sys.executable, "-m", "aidashboard.cli", "up", "--data-dir", str(data_dir), "--port", "0"]
     with output_path.open("w") as output:
-        process = subprocess.Popen(
-            [*command, *options], env=clean_environment(variables), stdout=output, stderr=subprocess.STDOUT, text=True
-        )
+        process = subprocess.Popen(command, env=clean_environment(variables), stdout=output, stderr=output, text=True)
     up = Up(data_dir=data_dir, process=process, output_path=output_path)
     try:
-        wait_until(
-            lambda: "Stop:" in up.output or process.poll() is not None,
-            seconds=START_SECONDS,
-            describe=lambda: f"the summary; so far: {up.output}",
-        )
-        assert process.poll() is None, up.output
         yield up
     finally:
         if process.poll() is None:
             up.stop()
         wait_until(lambda: not find_holders(data_dir), seconds=30, describe="the end of all processes")
+
+
+@contextlib.contextmanager
+def running(data_dir: Path, *, variables: Mapping[str, str] | None = None, prefix: Sequence[str] = ()) -> Iterator[Up]:
+    """The same once it has printed its summary."""
+    with starting(data_dir, variables=variables, prefix=prefix) as up:
+        wait_until(
+            lambda: "Stop:" in up.output or up.process.poll() is not None,
+            seconds=START_SECONDS,
+            describe=lambda: f"the summary; so far: {up.output}",
+        )
+        assert up.process.poll() is None, up.output
+        yield up
 
 
 def find_holders(data_dir: Path) -> list[int]:
