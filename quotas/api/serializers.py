@@ -38,7 +38,7 @@ class QuantityEditsField(serializers.JSONField):
     """The same with null for taking a resource out."""
 
 
-class FindingSerializer(serializers.Serializer[Any]):  # Any: a Finding, or many
+class QuotaFindingSerializer(serializers.Serializer[Any]):  # Any: a Finding, or many
     rule = serializers.CharField(help_text="Stable code of the rule.")
     subject = serializers.CharField(help_text="Path of the node.")
     field = serializers.CharField(help_text="Field of the node, `min.cpu` for instance.")
@@ -107,7 +107,7 @@ class ResourceUsageSerializer(serializers.Serializer[Any]):  # Any: a ResourceUs
         return format_amount(usage.resource, usage.pending)
 
 
-class NodeSerializer(serializers.Serializer[Any]):  # Any: a NodeView, or many
+class QuotaNodeSerializer(serializers.Serializer[Any]):  # Any: a NodeView, or many
     id = serializers.IntegerField(help_text="Number of the node.")
     tree = serializers.IntegerField(source="tree_id", help_text="Number of its tree.")
     tree_name = serializers.CharField(help_text="Name of its tree.")
@@ -160,7 +160,7 @@ class TreeSerializer(serializers.Serializer[Any]):  # Any: a row with its summar
 class TreeDetailSerializer(TreeSerializer):
     resources = serializers.ListField(child=serializers.CharField(), help_text="Resources that the tree names.")
     observed_at = serializers.DateTimeField(allow_null=True, help_text="Age of all usage in here.")
-    nodes = NodeSerializer(many=True, help_text="The nodes you may see, parents before children.")
+    nodes = QuotaNodeSerializer(many=True, help_text="The nodes you may see, parents before children.")
 
 
 class TreeCreateSerializer(serializers.Serializer[Any]):  # Any: plain input, no instance
@@ -212,7 +212,7 @@ class ConfirmationSerializer(serializers.Serializer[Any]):  # Any: plain input, 
 class AppliedSerializer(serializers.Serializer[Any]):  # Any: assembled by the view
     tree = TreeDetailSerializer(help_text="The tree as it is now.")
     added = serializers.DictField(child=serializers.IntegerField(), help_text="New nodes by their temporary keys.")
-    warnings = FindingSerializer(many=True, help_text="What was worth a warning.")
+    warnings = QuotaFindingSerializer(many=True, help_text="What was worth a warning.")
 
 
 class DraftedChangeSerializer(serializers.Serializer[DraftedChange]):
@@ -242,7 +242,7 @@ class ConflictSerializer(serializers.Serializer[Any]):  # Any: a FieldConflict
 
 class PreviewSerializer(serializers.Serializer[DraftPreview]):
     changes = DraftedChangeSerializer(many=True, help_text="The changes in words.")
-    findings = FindingSerializer(many=True, help_text="Every broken rule, warnings included.")
+    findings = QuotaFindingSerializer(many=True, help_text="Every broken rule, warnings included.")
     conflicts = ConflictSerializer(many=True, help_text="What others changed meanwhile.")
     rows = DiffRowSerializer(many=True, help_text="Old and new values.")
     namespaces = serializers.ListField(child=serializers.CharField(), help_text="Namespaces of the leaves that change.")

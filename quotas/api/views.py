@@ -164,7 +164,7 @@ class QuotaTreeViewSet(mixins.ListModelMixin, GenericViewSet[QuotaTree]):
         return {
             "tree": show_tree_detail(applied.tree, signed_in(self.request)),
             "added": {key: node.pk for key, node in applied.added.items()},
-            "warnings": shapes.FindingSerializer(applied.warnings, many=True).data,
+            "warnings": shapes.QuotaFindingSerializer(applied.warnings, many=True).data,
         }
 
 
@@ -180,7 +180,7 @@ class QuotaNodeViewSet(GenericViewSet[QuotaNode]):
         "destroy": Permission.QUOTA_CHANGE,
     }
     queryset = QuotaNode.objects.none()
-    serializer_class = shapes.NodeSerializer
+    serializer_class = shapes.QuotaNodeSerializer
     filter_backends = ()
     lookup_field = "id"
     lookup_value_regex = NUMBER
@@ -196,13 +196,13 @@ class QuotaNodeViewSet(GenericViewSet[QuotaNode]):
             trees = trees.filter(cluster__name=wanted["cluster"])
         views = [view for tree in trees for view in selectors.build_usage(tree, viewer=signed_in(request)).nodes]
         page = self.paginate_queryset([view for view in views if _is_wanted(view, wanted)])
-        return self.get_paginated_response(shapes.NodeSerializer(page or [], many=True).data)
+        return self.get_paginated_response(shapes.QuotaNodeSerializer(page or [], many=True).data)
 
     def retrieve(self, request: Request, id: str) -> Response:
         """One node with its usage."""
         return Response(self._show(selectors.get_node(node_id=int(id), viewer=signed_in(request))))
 
-    @extend_schema(request=shapes.NodeCreateSerializer, responses={201: shapes.NodeSerializer})
+    @extend_schema(request=shapes.NodeCreateSerializer, responses={201: shapes.QuotaNodeSerializer})
     def create(self, request: Request) -> Response:
         """Add a node below another."""
         wanted = _read(shapes.NodeCreateSerializer(data=request.data))
@@ -247,7 +247,7 @@ class QuotaNodeViewSet(GenericViewSet[QuotaNode]):
 
     def _show(self, node: QuotaNode) -> Any:  # Any: JSON
         view = selectors.build_usage(node.tree, viewer=signed_in(self.request)).find(node.pk)
-        return shapes.NodeSerializer(view).data
+        return shapes.QuotaNodeSerializer(view).data
 
 
 class NamespaceBindingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[NamespaceBinding]):

@@ -101,7 +101,9 @@ def _build_cohort(
         else:
             minimum, ceiling = tree.min_amount(node.key, resource), tree.max_amount(node.key, resource)
             own, room = max(0, minimum - guaranteed), None if ceiling is None else ceiling - minimum
-        if own or room is not None:
+        # A Cohort names what is not the default. The root names everything: a spec that becomes empty is stored as null by
+        # server-side apply, and then refused.
+        if own or room is not None or node.parent is None:
             entries[resource] = _quota(resource, nominal=own, room=room)
     spec: Manifest = {}
     if node.parent is not None:

@@ -96,8 +96,8 @@ def test_covered_are_the_trees_resources_cpu_memory_and_what_the_nodes_offer():
 
 
 def test_the_roots_pool_is_never_negative():
-    assert read_quotas(build_example(), {"cpu": 16_000})["root"].get("cpu") is None
-    assert read_quotas(build_example(), {"cpu": 100_000})["root"].get("cpu") is None
+    assert read_quotas(build_example(), {"cpu": 16_000})["root"]["cpu"] == (0, None)
+    assert read_quotas(build_example(), {"cpu": 100_000})["root"]["cpu"] == (0, None)
     assert read_quotas(build_example(root=node("root", None, cpu=(50, 50))), {"cpu": 45_000})["root"]["cpu"] == (
         5_000,
         None,
