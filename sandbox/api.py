@@ -32,6 +32,9 @@ REQUEST_SECONDS: Final = 20.0
 WATCH_SECONDS: Final = 290  # the server ends a watch after this; the client simply opens the next
 PAGE_LIMIT: Final = 500
 
+# How a connection shows that the server closed it while nobody used it (after 90 s).
+STALE_CONNECTION: Final = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
+
 MERGE_PATCH: Final = "application/merge-patch+json"
 STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
 JSON_BODY: Final = "application/json"
@@ -223,8 +226,7 @@ class KubeApi:
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 # The server closes idle connections; only that case is safe to repeat for a write.
-                stale = isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
-                if is_last_attempt or not stale:
+                if is_last_attempt or not isinstance(error, STALE_CONNECTION):
                     raise ApiError(f"{method} {path}: the API server does not answer: {error}") from error
                 continue
             if response.status >= 400:

@@ -404,7 +404,10 @@ def explain_failure(about: str, errors: str) -> BuildError:
     lowered = tail.lower()
     if "checksum mismatch" in lowered or "security error" in lowered:
         hint = "A module differs from its checksum in go.sum. Do not go on; look at the Go module proxy in use."
-    elif any(word in lowered for word in ("dial tcp", "no such host", "proxyconnect", "forbidden", "not available")):
+    elif any(
+        word in lowered
+        for word in ("dial tcp", "no such host", "proxyconnect", "forbidden", "not available", "lookup disabled")
+    ):
         hint = "The Go module proxy did not deliver. Check the network and the variable GOPROXY, then run this again."
     elif "no space left" in lowered:
         hint = "The disk is full: the build needs 7 GB for Go's caches and 0.6 GB for the programs."
