@@ -249,7 +249,7 @@ def set_theme(*, user: User, theme: str) -> None:
 
 def _check_fields(row: User | UserGroup | ApiToken, *, password: str | None = None) -> None:
     findings: list[Finding] = []
-    excluded = {"password", "digest"} if isinstance(row, User | ApiToken) else set()
+    excluded = {"password", "digest", "last_used_at"} if isinstance(row, User | ApiToken) else set()
     try:
         row.full_clean(exclude=excluded, validate_unique=False, validate_constraints=False)
     except ValidationError as error:

@@ -14,6 +14,8 @@ from monitoring.domain.gpus import GpuState
 from monitoring.domain.ranges import TimeRange
 from monitoring.domain.telemetry import Reading, Telemetry, UnavailableReason
 
+GPU_STATES = [state.value for state in GpuState]
+
 Untyped = serializers.Serializer[Any]  # Any: these show frozen dataclasses, which the stubs do not know
 
 
@@ -110,7 +112,7 @@ class GpuDeviceSerializer(Untyped):
 
 class GpuCellSerializer(Untyped):
     gpu = serializers.CharField(help_text="Index on the node.")
-    state = serializers.ChoiceField(choices=list(GpuState), help_text="What the GPU does.")
+    state = serializers.ChoiceField(choices=GPU_STATES, help_text="What the GPU does.")
     why = serializers.CharField(help_text="What makes it unhealthy, or why it says nothing; empty otherwise.")
     device = GpuDeviceSerializer(allow_null=True, help_text="Its telemetry; null when it reports none.")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from clusters.models import WorkloadState
 from monitoring.api.serializers import ReadingSerializer
 from monitoring.domain.gpus import IdleClass
 from workloads.domain.explain import Cause
 from workloads.domain.views import Step
+from workloads.selectors import STATES
 
 Untyped = serializers.Serializer[Any]  # Any: these show frozen dataclasses, which the stubs do not know
 
@@ -37,7 +37,7 @@ class WorkloadSerializer(Untyped):
     name = serializers.CharField(help_text="Name of the job or other object that a person made.")
     kind = serializers.CharField(help_text="Kind of that object, such as Job.")
     workload_name = serializers.CharField(help_text="Name of the Kueue Workload.")
-    state = serializers.ChoiceField(choices=[state.value for state in WorkloadState], help_text="Where it stands.")
+    state = serializers.ChoiceField(choices=STATES, help_text="Where it stands.")
     reason = serializers.CharField(help_text="Kueue's reason for the state.")
     message = serializers.CharField(help_text="Kueue's message for the state.")
     since = serializers.DateTimeField(allow_null=True, help_text="Since when it is in this state.")
