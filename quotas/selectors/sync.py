@@ -21,6 +21,12 @@ WORST_FIRST: Final = (
     SyncState.SYNCING,
     SyncState.SYNCED,
 )
+_STATE_BY_REASON: Final = {
+    "Unreachable": SyncState.UNREACHABLE,
+    "Conflict": SyncState.CONFLICT,
+    "Drifted": SyncState.DRIFTED,
+    "Waiting": SyncState.WAITING,
+}
 NODE_SUBJECT_PREFIX: Final = "quota-node-"
 NOT_APPLIED: Final = "Saved, not applied yet."
 
@@ -93,9 +99,8 @@ def summarise_tree_sync(tree: QuotaTree, objects: Iterable[ManagedObject] | None
         state, message = SyncState.SYNCING, NOT_APPLIED
     condition = next((item for item in tree.conditions if item["type"] == "Synced"), None)
     if state == SyncState.SYNCING and condition is not None and condition["status"] == "False" and tree.attempts:
-        # The attempt failed before it reached any object: the cluster is away, or refused all of us.
-        is_away = condition["reason"] == "Unreachable"
-        state, message = SyncState.UNREACHABLE if is_away else SyncState.FAILED, condition["message"]
+        # The attempt failed before it reached any object of the tree: the cluster is away, or the flavor is not as it should be.
+        state, message = _STATE_BY_REASON.get(condition["reason"], SyncState.FAILED), condition["message"]
     counts: dict[str, int] = defaultdict(int)
     for item in rows:
         counts[item.state] += 1

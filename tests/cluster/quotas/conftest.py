@@ -21,7 +21,6 @@ from clusters.models import Cluster
 from clusters.observe import Observer
 from clusters.services import register_cluster
 from quotas import tasks
-from quotas.models import QuotaTree
 from sandbox.cluster import Sandbox
 from sandbox.errors import KubectlError
 from tests.factories.people import make_admin
@@ -151,15 +150,15 @@ def run_task(tree_id: int) -> None:
 
 
 def _clean_up(product: Product) -> None:
-    names = [
-        name for name in product.sandbox.kubectl("get", "ns", "-o", "name").split() if f"/{product.prefix}" in name
-    ]
+    """Every test registers the cluster anew, so what is left of this one would be a stranger's to the next."""
+    namespaces = product.sandbox.kubectl("get", "ns", "-o", "name").split()
+    names = [name for name in namespaces if f"/{product.prefix}" in name]
     with suppress(KubectlError):
         for name in names:
             product.sandbox.kubectl("-n", name.removeprefix("namespace/"), "delete", "jobs", "--all", "--wait=false")
-        for tree in QuotaTree.objects.all():
-            label = f"aidashboard.io/owner=quota-tree-{tree.pk}"
-            kinds = "clusterqueues.kueue.x-k8s.io,cohorts.kueue.x-k8s.io"
-            product.sandbox.kubectl("delete", kinds, "-l", label, "--wait=false")
+        managed = "app.kubernetes.io/managed-by=aidashboard"
+        for kind in ("localqueues", "clusterqueues", "cohorts", "resourceflavors"):
+            scope = ("-A",) if kind == "localqueues" else ()
+            product.sandbox.kubectl("delete", f"{kind}.kueue.x-k8s.io", *scope, "-l", managed, "--timeout=60s")
         if names:
             product.sandbox.kubectl("delete", *names, "--wait=false")
