@@ -74,6 +74,7 @@ class Sandbox:
         self._supervisor: Supervisor | None = None
         self._api: KubeApi | None = None
         self._paused: set[str] = set()
+        self._is_ours = False
         self._is_ready = False
         self._state_lock = Lock()
 
@@ -139,6 +140,7 @@ class Sandbox:
         """
         programs = self.programs
         self._lock.acquire()
+        self._is_ours = True
         try:
             self._start(programs)
         except BaseException:
@@ -146,7 +148,10 @@ class Sandbox:
             raise
 
     def stop(self) -> None:
-        """End every process; what the cluster holds stays in the folder."""
+        """End every process; what the cluster holds stays in the folder. Does nothing to a sandbox that was not started."""
+        if not self._is_ours:
+            self._ports.release()
+            return  # the folder may be somebody else's
         self._is_ready = False
         if self._supervisor is not None:
             for name in tuple(self._paused):
@@ -158,6 +163,7 @@ class Sandbox:
         self._api = None
         self._ports.release()
         self.layout.state.unlink(missing_ok=True)
+        self._is_ours = False
         self._lock.release()
 
     def watch(self, until: Event) -> None:
