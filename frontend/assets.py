@@ -115,7 +115,11 @@ def _copy_without_source_map(source: Path, target: Path) -> None:
     if not source.exists():
         raise AssetError(f"{source.relative_to(ROOT)} is missing: does package-lock.json still fit frontend/assets.py?")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(_SOURCE_MAP.sub("", source.read_text()))
+    target.write_text(strip_source_map(source.read_text()))
+
+
+def strip_source_map(text: str) -> str:
+    return _SOURCE_MAP.sub("", text)
 
 
 def build_sprite(folder: Path, names: Iterable[str]) -> str:

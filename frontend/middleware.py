@@ -40,7 +40,9 @@ class ErrorPageMiddleware(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if not _is_fragment_request(request) or response.status_code != HTTPStatus.FOUND:
             return response
-        return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": response["Location"]})
+        followed = HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": response["Location"]})
+        followed.cookies = response.cookies
+        return followed
 
 
 def _is_fragment_request(request: HttpRequest) -> bool:

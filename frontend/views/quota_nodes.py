@@ -97,7 +97,7 @@ def node_edit(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
     resources = editing.list_resources(opened.drafted.after, opened.tree.cluster)
     form = forms.QuantitiesForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         initial={"version": opened.version},
         resources=resources,
         old_min=opened.node.min,
@@ -128,7 +128,7 @@ def node_add(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
     resources = editing.list_resources(opened.drafted.after, opened.tree.cluster)
     form = forms.NodeAddForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         groups=editing.list_group_names(),
         resources=resources,
         rules=editing.describe_rules_below(opened.drafted, opened.key, resources),
@@ -172,7 +172,10 @@ def build_addition(form: forms.NodeAddForm, *, key: NodeKey, parent: NodeKey) ->
 @require_permission(Permission.QUOTA_CHANGE)
 def node_rename(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
-    form = forms.NameForm(request.POST or None, initial={"version": opened.version, "name": opened.node.name})
+    form = forms.NameForm(
+        request.POST if request.method == "POST" else None,
+        initial={"version": opened.version, "name": opened.node.name},
+    )
     is_judged = request.method == "POST" and form.is_valid()
     if is_judged:
         name = form.cleaned_data["name"]
@@ -188,7 +191,7 @@ def node_rename(request: SignedInRequest, tree_id: int, key: str) -> HttpRespons
 def node_move(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
     form = forms.MoveForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         initial={"version": opened.version},
         parents=editing.list_parents(opened.drafted, opened.key),
     )
@@ -214,7 +217,7 @@ def node_move(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
 def node_delete(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     """Nothing is lost before the draft is applied, so no name needs typing here."""
     opened = open_node(request, tree_id, key)
-    form = forms.EmptyForm(request.POST or None, initial={"version": opened.version})
+    form = forms.EmptyForm(request.POST if request.method == "POST" else None, initial={"version": opened.version})
     is_judged = request.method == "POST" and form.is_valid()
     if is_judged:
         change = DeleteNode(node=opened.key, version=form.read_version)
@@ -238,7 +241,7 @@ def node_delete(request: SignedInRequest, tree_id: int, key: str) -> HttpRespons
 @require_permission(Permission.QUOTA_CHANGE)
 def namespace_bind(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
-    form = forms.NamespaceForm(request.POST or None, initial={"version": opened.version})
+    form = forms.NamespaceForm(request.POST if request.method == "POST" else None, initial={"version": opened.version})
     is_judged = request.method == "POST" and form.is_valid()
     if is_judged:
         change = BindNamespace(
@@ -263,7 +266,7 @@ def namespace_bind(request: SignedInRequest, tree_id: int, key: str) -> HttpResp
 @require_permission(Permission.QUOTA_CHANGE)
 def namespace_unbind(request: SignedInRequest, tree_id: int, key: str, namespace: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
-    form = forms.EmptyForm(request.POST or None, initial={"version": opened.version})
+    form = forms.EmptyForm(request.POST if request.method == "POST" else None, initial={"version": opened.version})
     is_judged = request.method == "POST" and form.is_valid()
     if is_judged:
         change = UnbindNamespace(node=opened.key, version=form.read_version, namespace=namespace)
@@ -288,7 +291,7 @@ def group_bind(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse
     opened = open_node(request, tree_id, key)
     old = opened.node.group or ""
     form = forms.GroupForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         initial={"version": opened.version, "group": old},
         groups=editing.list_group_names(),
     )

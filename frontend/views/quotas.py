@@ -52,7 +52,7 @@ def tree_create(request: SignedInRequest) -> HttpResponse:
     if cluster is None:
         raise MissingError("There is no cluster yet.", hint="Register one first.")
     form = TreeForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         resources=editing.list_resources(None, cluster),
         rules=trees.describe_capacity(cluster),
     )
@@ -74,7 +74,7 @@ def tree_create(request: SignedInRequest) -> HttpResponse:
 @require_permission(Permission.QUOTA_CHANGE)
 def tree_delete(request: SignedInRequest, tree_id: int) -> HttpResponse:
     tree = selectors.get_tree(tree_id=tree_id, viewer=request.user)
-    form = DeleteTreeForm(request.POST or None, name=tree.name)
+    form = DeleteTreeForm(request.POST if request.method == "POST" else None, name=tree.name)
     if request.method == "POST" and form.is_valid():
         with show_findings(form):
             services.delete_tree(tree=tree, by=request.user)

@@ -143,7 +143,9 @@ def _describe(preview: services.DraftPreview) -> str:
     if preview.namespaces:
         work = f"{preview.running} running and {preview.waiting} waiting workloads"
         words.append(f"{count_of(len(preview.namespaces), 'namespace')} with {work} affected")
-    if preview.errors:
+    if preview.conflicts:
+        words.append("somebody changed the same nodes meanwhile: choose below whose values stay")
+    elif preview.errors:
         words.append(f"{count_of(len(preview.errors), 'rule')} broken: nothing can be applied yet")
     elif preview.warnings:
         words.append(f"no rule broken, {count_of(len(preview.warnings), 'warning')}")

@@ -271,8 +271,9 @@ def _list_revisions(view: NodeView | None, *, viewer: User) -> tuple[ShownRevisi
     revisions = list(
         selectors.list_node_revisions(node=selectors.get_node(node_id=view.id, viewer=viewer))[: SHOWN_REVISIONS + 1]
     )
-    older: list[NodeRevision | None] = [*revisions[1:], None]
-    shown = [_show_revision(revision, before) for revision, before in zip(revisions, older, strict=True)]
+    befores: list[NodeRevision | None] = [*revisions[1:], None]
+    # The oldest one read only tells what the one after it changed; without any, there is one None too many.
+    shown = [_show_revision(revision, before) for revision, before in zip(revisions, befores, strict=False)]
     return tuple(shown[:SHOWN_REVISIONS])
 
 

@@ -1,0 +1,21 @@
+"""What htmx would do with a reply, without a browser."""
+
+from __future__ import annotations
+
+import re
+
+from django.http import HttpResponse
+from django.test import Client
+
+_TOKENS = re.compile(r'name="csrfmiddlewaretoken" value="[^"]+"')
+
+
+def get_fragment(client: Client, url: str, target: str) -> HttpResponse:
+    """Ask as htmx does for the element `target` of the page at `url`."""
+    response: HttpResponse = client.get(url, headers={"HX-Request": "true", "HX-Target": target})  # type: ignore[assignment]
+    return response
+
+
+def text_of(response: HttpResponse) -> str:
+    """The reply without what differs from one rendering to the next."""
+    return _TOKENS.sub("", response.content.decode()).strip()

@@ -1,0 +1,90 @@
+"""What people see when something goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
+from pytest_django import DjangoAssertNumQueries
+
+from aidashboard.kit.errors import ConflictError, Finding, ForbiddenError, InvalidError, MissingError, UnavailableError
+from frontend.middleware import ErrorPageMiddleware
+from frontend.views.errors import server_error
+from tests.factories.people import make_admin, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def build_request(**headers: str) -> HttpRequest:
+    request = RequestFactory().get("/quotas/", headers=headers)
+    request.user = make_user()
+    request.session = {}  # type: ignore[assignment]  # nothing of it is asked for
+    request.resolver_match = None
+    return request
+
+
+def handle(error: Exception, **headers: str) -> object:
+    return ErrorPageMiddleware(lambda request: None).process_exception(build_request(**headers), error)  # type: ignore[arg-type, return-value]  # never called
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [(InvalidError, 422), (ForbiddenError, 403), (MissingError, 404), (ConflictError, 409), (UnavailableError, 503)],
+)
+def test_an_error_of_a_service_becomes_a_page_with_its_status(kind: type[InvalidError], status: int) -> None:
+    response = handle(kind("Min 12 is too small.", hint="Raise it.", findings=[Finding(rule="V1", message="twice")]))
+    html = response.content.decode()  # type: ignore[attr-defined]
+    assert response.status_code == status  # type: ignore[attr-defined]
+    assert "Min 12 is too small." in html
+    assert "Raise it." in html
+    assert "twice" in html
+
+
+def test_htmx_gets_a_toast_and_leaves_the_page_alone() -> None:
+    response = handle(ConflictError("Somebody was faster."), **{"HX-Request": "true", "HX-Target": "quota-page"})
+    assert response.status_code == 409  # type: ignore[attr-defined]
+    assert response["HX-Retarget"] == "#toasts"  # type: ignore[index]
+    assert response["HX-Reswap"] == "beforeend"  # type: ignore[index]
+    assert "<html" not in response.content.decode()  # type: ignore[attr-defined]
+
+
+def test_a_crash_shows_a_page_that_reads_no_row(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        response = server_error(RequestFactory().get("/"))
+    assert response.status_code == 500
+    assert "Something broke on our side" in response.content.decode()
+
+
+def test_an_unknown_address_is_a_404_with_the_request_id(client: Client) -> None:
+    client.force_login(make_admin())
+    response = client.get("/no-such-page")
+    assert response.status_code == 404
+    assert "There is nothing here" in response.content.decode()
+    assert "request <code>" in response.content.decode()
+
+
+def test_an_unknown_address_tells_a_visitor_as_much(client: Client) -> None:
+    response = client.get("/no-such-page")
+    assert response.status_code == 404
+    assert 'class="rail"' not in response.content.decode()
+
+
+def test_a_forged_form_is_refused_in_words() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_admin())
+    response = client.post("/preferences/theme", {"theme": "dark"})
+    assert response.status_code == 403
+    assert "The form had expired" in response.content.decode()
+
+
+def test_an_ended_session_moves_the_whole_window_not_a_corner_of_the_page(client: Client) -> None:
+    response = client.get("/quotas/", headers={"HX-Request": "true", "HX-Target": "quota-page"})
+    assert response.status_code == 204
+    assert response["HX-Redirect"].startswith("/login?next=")
+
+
+def test_a_researcher_is_told_that_a_page_is_not_theirs(client: Client) -> None:
+    client.force_login(make_user())
+    response = client.get("/people/users")
+    assert response.status_code == 403
+    assert "Your role does not allow this." in response.content.decode()

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { concerns, createPace, noteChange, noteEnd, noteStart } from "../../frontend/static/js/pacing.js";
+
+test("a burst of changes becomes one refresh a quarter of a second later", () => {
+  const pace = createPace();
+  assert.equal(noteChange(pace, 1000), 250);
+  assert.equal(noteChange(pace, 1100), null);
+  assert.equal(noteChange(pace, 1249), null);
+});
+
+test("refreshes keep a distance, so a stream of changes does not become a stream of requests", () => {
+  const pace = createPace();
+  noteChange(pace, 0);
+  noteStart(pace);
+  assert.equal(noteEnd(pace, 300), null);
+  assert.equal(noteChange(pace, 310), 590);
+});
+
+test("a change during a refresh asks for one more", () => {
+  const pace = createPace();
+  noteStart(pace);
+  assert.equal(noteChange(pace, 100), null);
+  assert.equal(noteChange(pace, 120), null);
+  assert.equal(noteEnd(pace, 200), 600);
+  assert.equal(noteChange(pace, 210), null);
+});
+
+test("an event of another cluster concerns nobody here", () => {
+  assert.equal(concerns({ topics: ["quotas"], cluster: 2 }, "quotas sync", "1"), false);
+  assert.equal(concerns({ topics: ["quotas"], cluster: 1 }, "quotas sync", "1"), true);
+});
+
+test("an event without a cluster, or of every cluster, concerns all that list its topic", () => {
+  assert.equal(concerns({ topics: ["sync"] }, "quotas sync", "1"), true);
+  assert.equal(concerns({ topics: ["sync"], cluster: 0 }, "quotas sync", "1"), true);
+  assert.equal(concerns({ topics: ["nodes"] }, "quotas sync", "1"), false);
+});
