@@ -11,9 +11,9 @@ const REFRESH_MILLISECONDS = 30_000;
 const CEILING = "--aid-line-strong";
 const PALETTE = ["--aid-chart-1", "--aid-chart-3", "--aid-chart-2", "--aid-chart-4"];
 // uPlot's own are American: per step of so many seconds, the label of a tick and what is added where the day changes.
-const DAY = "\n{YYYY}-{MM}-{DD}";
+const DAY = "\n{MM}-{DD}";
 const TIME_TICKS = [
-  [86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
+  [86400, "{MM}-{DD}", null, null, null, null, null, null, 1],
   [3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1],
   [60, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1],
   [1, "{HH}:{mm}:{ss}", DAY, null, DAY, null, null, null, 1],
