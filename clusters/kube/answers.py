@@ -65,7 +65,8 @@ def build_error(status: int, body: bytes, *, retry_after: str | None = None) -> 
         return _judge_conflict(message, answer)
     if status == 410:
         return GoneError(message)
-    if status in {400, 413, 415, 422}:
+    # The server fails with a 500 on an applied field that its schema does not know; no other attempt will help.
+    if status in {400, 413, 415, 422} or message.startswith("failed to create typed patch object"):
         return ObjectInvalidError(f"The cluster refused the object: {message}", fields=_read_fields(answer))
     if status == 429:
         return TooManyRequestsError("The API server asks for patience (429).", retry_after_seconds=seconds)

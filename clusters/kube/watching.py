@@ -144,11 +144,13 @@ class Watch:
         try:
             event = orjson.loads(line)
             type_, item = event["type"], event["object"]
+            version = "" if type_ == "ERROR" else str(item["metadata"]["resourceVersion"])
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise UnexpectedAnswerError("The stream of changes holds something that is not a change.") from error
         if type_ == "ERROR":
-            raise build_error(int(item.get("code") or 500), orjson.dumps(item))
-        self._version = item["metadata"]["resourceVersion"]
+            code = item.get("code") if isinstance(item, dict) else None
+            raise build_error(code if isinstance(code, int) else 500, orjson.dumps(item))
+        self._version = version
         if type_ != "BOOKMARK":
             yield Changed(item=item, is_deleted=type_ == "DELETED")
 

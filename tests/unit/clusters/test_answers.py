@@ -87,6 +87,13 @@ def test_an_invalid_object_names_its_fields():
     assert [(field.field, field.message) for field in error.fields] == [("spec.a", "must be 0 or more")]
 
 
+def test_an_applied_field_that_the_schema_does_not_know_is_no_fault_of_the_server():
+    message = "failed to create typed patch object (/a; kueue.x-k8s.io/v1beta2, Kind=Cohort): .spec.x: field not declared in schema"
+    error = build_error(500, status(500, message))
+    assert isinstance(error, ObjectInvalidError)
+    assert not error.is_retryable
+
+
 @pytest.mark.parametrize("code", [400, 403, 422])
 def test_a_webhooks_refusal_keeps_its_words(code):
     error = build_error(
