@@ -1,0 +1,120 @@
+"""When a tree is reconciled, by whom, and what is written when the cluster cannot be asked. The cluster itself: tests/cluster/quotas."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from clusters.models import Cluster, ManagedObject, SyncState
+from clusters.reconcile import lease
+from clusters.services import retry_managed_object
+from quotas import reconcile, selectors, tasks
+from quotas.models import QuotaTree
+from tests.factories.clusters import make_managed_object
+from tests.integration.quotas.conftest import CAPACITY, Example
+
+pytestmark = pytest.mark.django_db
+
+
+def set_fields(example: Example, **fields: object) -> None:
+    QuotaTree.objects.filter(pk=example.tree.pk).update(**fields)
+
+
+def set_in_step(example: Example, **fields: object) -> None:
+    """As after a successful pass."""
+    set_fields(example, observed_generation=2, applied_capacity=CAPACITY, next_attempt_at=None, attempts=0, **fields)
+
+
+def list_behind() -> list[int]:
+    return reconcile.list_behind(now=timezone.now())
+
+
+def test_a_tree_in_step_wants_nothing(example: Example):
+    set_in_step(example)
+    assert list_behind() == []
+    assert reconcile.list_all(now=timezone.now()) == [example.tree.pk]
+
+
+def test_a_lost_nudge_is_made_good_by_the_sweep(example: Example, nudges: list[int]):
+    set_in_step(example, generation=3)
+    nudges.clear()
+    tasks.sweep_behind.apply()
+    assert nudges == [example.tree.pk]
+
+
+def test_changed_capacity_asks_for_another_pass(example: Example, cluster: Cluster):
+    set_in_step(example)
+    Cluster.objects.filter(pk=cluster.pk).update(schedulable_capacity={**CAPACITY, "cpu": 32_000})
+    assert list_behind() == [example.tree.pk]
+
+
+def test_a_failed_attempt_waits_out_its_pause(example: Example):
+    now = timezone.now()
+    set_in_step(example, generation=3)
+    set_fields(example, next_attempt_at=now + timedelta(seconds=30))
+    assert list_behind() == []
+    assert reconcile.list_all(now=now) == []
+    set_fields(example, next_attempt_at=now - timedelta(seconds=1))
+    assert list_behind() == [example.tree.pk]
+
+
+def test_a_tree_that_is_being_deleted_is_looked_at_again_and_again(example: Example):
+    set_in_step(example, deleting_at=timezone.now())
+    assert list_behind() == [example.tree.pk]
+
+
+def test_a_tree_that_somebody_reconciles_is_left_to_them(example: Example):
+    set_in_step(example, generation=3)
+    with lease(example.tree, holder="other", seconds=30) as has_lease:
+        assert has_lease
+        assert list_behind() == []
+        reconcile.reconcile_tree(example.tree.pk, holder="me")
+        assert QuotaTree.objects.get().observed_generation == 2
+
+
+def test_an_unreachable_cluster_leaves_intent_and_says_so(example: Example):
+    """The stored credential of the factory cannot be opened: nothing can be asked at all."""
+    tasks.reconcile_tree.apply((example.tree.pk,)).get()
+    tree = QuotaTree.objects.get()
+    assert (tree.observed_generation, tree.attempts) == (0, 1)
+    assert tree.next_attempt_at is not None
+    assert (tree.lease_holder, tree.lease_until) == ("", None)
+    assert tree.conditions[0]["reason"] == "Unreachable"
+    assert selectors.summarise_tree_sync(tree).state == SyncState.UNREACHABLE
+    view = selectors.build_usage(tree).find(example.nodes["a1"].pk)
+    assert view is not None
+    assert view.sync is not None
+    assert view.sync.state == SyncState.UNREACHABLE
+    subjects = set(ManagedObject.objects.values_list("subject", flat=True))
+    assert f"quota-node-{example.nodes['a1'].pk}" in subjects
+
+
+def test_a_tree_that_cannot_be_built_fails_loudly(example: Example):
+    example.nodes["a1"].min = {"cpu": "broken"}
+    example.nodes["a1"].save(update_fields=["min"])
+    reconcile.reconcile_tree(example.tree.pk, holder="me")
+    tree = QuotaTree.objects.get()
+    assert tree.conditions[0]["reason"] == "Unbuildable"
+    assert "'broken'" in tree.conditions[0]["message"]
+    assert selectors.summarise_tree_sync(tree).state == SyncState.FAILED
+
+
+def test_a_tree_that_is_gone_is_no_error(db: None):
+    tasks.reconcile_tree.apply((987654,)).get()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_trying_one_object_again_reconciles_its_tree(example: Example, nudges: list[int]):
+    owners = (
+        f"quota-tree-{example.tree.pk}",
+        f"quota-flavor-{example.tree.cluster_id}",
+        "somebody-else",
+        "quota-tree-x",
+    )
+    for number, owner in enumerate(owners):
+        nudges.clear()
+        managed = make_managed_object(example.tree.cluster, f"queue-{number}", owner=owner)
+        retry_managed_object(managed=managed, by=example.admin)
+        assert nudges == ([example.tree.pk] if number < 2 else [])
