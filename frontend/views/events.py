@@ -6,7 +6,7 @@ A page that hears of a change asks for its own fragment again, through the same 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
@@ -41,12 +41,12 @@ async def event_stream(request: SignedInRequest) -> StreamingHttpResponse:
 
 async def stream_events(
     *, tells_cluster: bool, heartbeat_seconds: float = HEARTBEAT_SECONDS, life_seconds: float = LIFE_SECONDS
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The stream's text. A comment goes out when nothing happens, so that a dead connection is noticed on both sides."""
     loop = asyncio.get_running_loop()
     end = loop.time() + life_seconds
     yield f"retry: {RETRY_MILLISECONDS}\nevent: hello\ndata: {{}}\n\n".encode()
-    async with aclosing(subscribe()) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
+    async with aclosing(subscribe()) as events:
         following = asyncio.ensure_future(anext(events))
         try:
             while loop.time() < end:

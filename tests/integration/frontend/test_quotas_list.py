@@ -169,7 +169,7 @@ def test_the_page_refreshes_itself_when_quotas_of_its_cluster_change(client: Cli
 
 def test_the_download_holds_every_node_and_resource_of_the_viewer(client: Client, setting: Setting) -> None:
     client.force_login(setting.admin)
-    lines = b"".join(client.get("/quotas/?format=csv")).decode().splitlines()  # type: ignore[arg-type]
+    lines = b"".join(client.get("/quotas/?format=csv")).decode().splitlines()
     assert lines[0].startswith("tree,path,resource")
     assert len(lines) == 6
     assert any(
@@ -177,7 +177,7 @@ def test_the_download_holds_every_node_and_resource_of_the_viewer(client: Client
         for line in lines
     )
     client.force_login(setting.owner)
-    assert len(b"".join(client.get("/quotas/?format=csv")).decode().splitlines()) == 2  # type: ignore[arg-type]
+    assert len(b"".join(client.get("/quotas/?format=csv")).decode().splitlines()) == 2
 
 
 def test_an_empty_cluster_offers_to_create_the_tree(client: Client) -> None:

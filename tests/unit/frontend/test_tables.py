@@ -60,6 +60,6 @@ def test_clearing_keeps_the_cluster() -> None:
 
 def test_a_spreadsheet_runs_nothing_out_of_a_download() -> None:
     response = render_csv("jobs", ("name", "gpus"), [("=HYPERLINK(1)", 4), ("-x", None), ("plain, quoted", 1)])
-    body = b"".join(response).decode()  # type: ignore[arg-type]  # a synchronous stream
+    body = b"".join(response).decode()
     assert body == "name,gpus\r\n'=HYPERLINK(1),4\r\n'-x,\r\n\"plain, quoted\",1\r\n"
     assert response["Content-Disposition"] == 'attachment; filename="jobs.csv"'
