@@ -48,4 +48,4 @@ USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "aidashboard.stack.health", "127.0.0.1", "8080"]
-CMD ["python", "-m", "uvicorn", "aidashboard.asgi:application", "--lifespan", "off", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3", "--host", "0.0.0.0", "--port", "8080"]
+CMD ["python", "-m", "uvicorn", "aidashboard.asgi:application", "--lifespan", "off", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "2", "--host", "0.0.0.0", "--port", "8080"]

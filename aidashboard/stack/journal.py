@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aidashboard.stack.supervision import EventKind, ProcessEvent
+from aidashboard.stack.events import EventKind, ProcessEvent
 
 
 class Journal:

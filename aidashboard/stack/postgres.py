@@ -40,7 +40,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "shared_buffers": "32MB",
-    "max_connections": "60",
+    # Every request that is being answered has one, every open page none.
+    "max_connections": "100",
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",
     "jit": "off",

@@ -29,7 +29,7 @@ STOP_SECONDS: Final = 20.0
 # An open event stream never ends by itself, so the web process does not wait long for it.
 WEB: Final = (
     *("uvicorn", "aidashboard.asgi:application"),
-    *("--lifespan", "off", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3"),
+    *("--lifespan", "off", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "2"),
 )
 # Threads, since tasks wait for clusters and not for the processor. Gossip and mingle are for many workers that know each other.
 WORKER: Final = (

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from aidashboard.stack.events import EventKind as EventKind
+from aidashboard.stack.events import ProcessEvent as ProcessEvent
 from aidashboard.stack.processes import Child, describe_exit
 from aidashboard.stack.processes import ProcessSpec as ProcessSpec
 from aidashboard.stack.processes import ProcessUser as ProcessUser
@@ -42,25 +43,6 @@ class ProcessStartError(RuntimeError):
 
 class SupervisorClosedError(ProcessStartError):
     """`stop_all` has been called: nothing is started any more."""
-
-
-class EventKind(StrEnum):
-    STARTED = "started"
-    READY = "ready"
-    CRASHED = "crashed"
-    RESTARTED = "restarted"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessEvent:
-    """Something happened to a process. `detail` says it in words for people; `seconds` is how long it took, where that means something."""
-
-    kind: EventKind
-    name: str
-    pid: int
-    detail: str = ""
-    seconds: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,12 +8,13 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from aidashboard.stack.ports import free_port
-from aidashboard.stack.postgres import EmbeddedPostgres
+from aidashboard.stack.postgres import SETTINGS, EmbeddedPostgres
 from aidashboard.stack.valkey import EmbeddedValkey
 from aidashboard.stack.waiting import wait_until
 from tests.integration.stack.upping import Up, find_holders, run_cli, running, starting
@@ -48,6 +49,14 @@ def test_keys_and_data_are_for_their_owner_alone(up):
     assert {mode_of(key) for key in keys} == {0o600}
     assert mode_of(up.data_dir / "running.json") == 0o600
     assert mode_of(up.data_dir) == mode_of(up.data_dir / "logs") == 0o700
+
+
+def test_more_requests_than_the_database_has_connections_are_all_answered(up):
+    # Each asks the database, in a thread of its own: a connection kept after its request would be lost.
+    with ThreadPoolExecutor(max_workers=8) as people:
+        statuses = set(people.map(lambda _: up.get("/readyz").status, range(int(SETTINGS["max_connections"]) + 20)))
+
+    assert statuses == {200}
 
 
 def test_second_start_on_the_same_folder_is_refused(up):
