@@ -28,7 +28,9 @@ from quotas.models import NamespaceBinding, QuotaNode, QuotaTree
 from quotas.selectors.loading import find_capacity, load_tree, lock_tree
 from quotas.selectors.sync import node_subject, tree_owner
 
-LEASE_SECONDS: Final = 30  # a dead worker keeps a tree this long; a pass that takes longer may be doubled, which is safe
+LEASE_SECONDS: Final = (
+    30  # a dead worker keeps a tree this long; a pass that takes longer may be doubled, which is safe
+)
 WAITING_PAUSE: Final = timedelta(seconds=10)
 PRUNED_KINDS: Final = (COHORT, CLUSTER_QUEUE, NAMESPACE, LOCAL_QUEUE)
 IMMUTABLE_IN_LOCAL_QUEUE: Final = ("spec.clusterQueue",)

@@ -85,8 +85,13 @@ def find_covered_resources(tree: Tree, capacity: Mapping[str, int] | None) -> tu
 
     `pods` is left out unless the tree names it: covering it makes Kueue count pods against a quota.
     """
-    offered = {name for name, amount in (capacity or {}).items() if amount > 0 and name != "pods"}
+    offered = {name for name, amount in (capacity or {}).items() if amount > 0 and _can_be_requested(name)}
     return sort_resources({*tree.resources(), "cpu", "memory", *offered})
+
+
+def _can_be_requested(resource: str) -> bool:
+    """Whether a container can request the resource; nodes also report pods and attachable volumes."""
+    return "/" in resource or resource in {"cpu", "memory", "ephemeral-storage"} or resource.startswith("hugepages-")
 
 
 def _build_cohort(

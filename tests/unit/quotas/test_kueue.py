@@ -89,7 +89,7 @@ def test_every_leaf_lists_every_resource_in_one_order(tree: Tree):
 
 
 def test_covered_are_the_trees_resources_cpu_memory_and_what_the_nodes_offer():
-    capacity = {"cpu": 1, "pods": 110, "hugepages-2Mi": 0, GPU: 8, "example.com/fpga": 1}
+    capacity = {"cpu": 1, "pods": 110, "hugepages-2Mi": 0, "attachable-volumes-csi": 39, GPU: 8, "example.com/fpga": 1}
     tree = Tree((node("root", None, min={"memory": "1Gi", "example.com/seats": "3"}),))
     assert find_covered_resources(tree, capacity) == ("cpu", "memory", "example.com/fpga", "example.com/seats", GPU)
     assert find_covered_resources(tree, None) == ("cpu", "memory", "example.com/seats")
