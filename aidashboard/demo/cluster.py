@@ -100,7 +100,7 @@ class DemoCluster:
             return
         promtool = self.sandbox.programs.promtool
         self._report(Progress(phase="start", message="Writing 24 hours of GPU history"))
-        write_history(self.scenario, data=data, promtool=promtool)
+        write_history(self.scenario, data=data, promtool=promtool, memory=self.sandbox.layout.gpu_memory)
 
     def _report_build(self, progress: BuildProgress) -> None:
         """Called about once a second while something is built: also the place to give up."""
