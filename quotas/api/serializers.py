@@ -308,6 +308,7 @@ class BindingSerializer(serializers.ModelSerializer[NamespaceBinding]):
         fields = ("id", "cluster", "tree", "node", "namespace", "is_created", "group", "created_at")
         read_only_fields = fields
         extra_kwargs = {
+            "id": {"help_text": "Number of the binding."},
             "node": {"help_text": "Number of the leaf."},
             "namespace": {"help_text": "Name of the namespace."},
             "is_created": {"help_text": "Whether we made it; otherwise it was adopted."},
