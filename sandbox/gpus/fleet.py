@@ -74,7 +74,8 @@ class Fleet:
         known = self._nodes.get(node.name)
         self._nodes[node.name] = node
         if known is None or known.units != node.units:
-            self._slots[node.name] = {unit.key: self._open_slot(node, unit, now=now) for unit in node.units}
+            kept = {key: slot.state for key, slot in self._slots.get(node.name, {}).items()}
+            self._slots[node.name] = {unit.key: self._open_slot(node, unit, kept, now=now) for unit in node.units}
             for pod in [pod for pod in self._pods.values() if pod.node == node.name]:
                 self._place(pod)
         for index in node.xids:
@@ -141,7 +142,8 @@ class Fleet:
             faults={slot.unit.key: slot.fault for slot in slots if slot.fault is not None},
         )
 
-    def _open_slot(self, node: NodeFacts, unit: Unit, *, now: float) -> _Slot:
+    def _open_slot(self, node: NodeFacts, unit: Unit, kept: Mapping[str, CardState], *, now: float) -> _Slot:
+        """A free slot. Its counters go on from `kept`, or from before the restart; a new card has counters of its own."""
         seed = seed_of(unit.uuid)
         remembered = self._memory.cards.get(unit.key)
         fresh = build_idle_state(unit.model, seed=seed, at=now)
@@ -149,7 +151,7 @@ class Fleet:
         return _Slot(
             unit=unit,
             seed=seed,
-            state=state,
+            state=kept.get(unit.key, state),
             labels=build_labels(unit, driver_version=node.driver_version, holder=None),
             fault=self._memory.faults.get(unit.key),
         )

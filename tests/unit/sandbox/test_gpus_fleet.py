@@ -122,6 +122,15 @@ def test_counters_go_on_after_a_restart(tmp_path: Path):
     assert by_index(again, now=saved_at + 17)[0].state.energy_mj >= last
 
 
+def test_counters_go_on_when_the_labels_of_a_node_change():
+    node = facts("big-00")
+    fleet = fleet_of(node)
+    fleet.put_pod(pod("a", "big-00", 8))
+    before = by_index(fleet, now=NOW + 600)[0].state.energy_mj
+    fleet.put_node(replace(node, units=node.units[:4]), now=NOW + 601)
+    assert by_index(fleet, now=NOW + 602)[0].state.energy_mj >= before
+
+
 def test_unreadable_memory_is_an_empty_one(tmp_path: Path):
     (tmp_path / "gpus.json").write_text('{"format": 1, "cards": [')
     assert load_memory(tmp_path / "gpus.json") == Memory()
