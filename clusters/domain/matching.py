@@ -23,6 +23,7 @@ OWNER_LABEL: Final = "aidashboard.io/owner"
 ADOPTED_ANNOTATION: Final = "aidashboard.io/adopted"
 KEPT_ANNOTATION: Final = "aidashboard.io/kept"
 FIELD_MANAGER: Final = "aidashboard"
+IN_USE_FINALIZER: Final = "kueue.x-k8s.io/resource-in-use"
 
 Manifest = dict[str, Any]  # Any: a Kubernetes object, JSON
 
@@ -174,12 +175,14 @@ def is_being_deleted(live: Manifest) -> bool:
 
 def describe_deletion(live: Manifest) -> str:
     """Why an object that was deleted is still there."""
-    finalizers = live["metadata"].get("finalizers") or []
-    if "kueue.x-k8s.io/resource-in-use" in finalizers:
-        return "It is being deleted and goes when no workload holds quota of it any more."
+    finalizers = list(live["metadata"].get("finalizers") or [])
+    sentences = ["It is being deleted."]
+    if IN_USE_FINALIZER in finalizers:
+        finalizers.remove(IN_USE_FINALIZER)
+        sentences.append("It goes when no workload holds quota of it any more.")
     if finalizers:
-        return f"It is being deleted; {', '.join(finalizers)} has to let go first."
-    return "It is being deleted."
+        sentences.append(f"{', '.join(finalizers)} has to let go first.")
+    return " ".join(sentences)
 
 
 def _judge_drift(differences: tuple[Difference, ...], policy: DriftPolicy) -> Decision:

@@ -1,6 +1,6 @@
 """Kueue's Workloads: where a job stands, since when and why.
 
-Source: kueue.x-k8s.io/v1beta2, Workload; the conditions are explained in docs/apps/workloads.md.
+Source: kueue.x-k8s.io/v1beta2, Workload.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def test_applying_twice_changes_nothing(api, namespace: TestNamespace):
 
 
 def test_a_field_that_is_no_longer_named_is_given_up(api, namespace: TestNamespace):
-    weight = {"fairSharing": {"weight": "2"}}
+    weight: dict[str, Any] = {"fairSharing": {"weight": "2"}}
     apply_object(api, cohort(namespace, parentName="up", **weight))
     apply_object(api, cohort(namespace, **weight))
     assert "parentName" not in find(api, COHORT, namespace)["spec"]
