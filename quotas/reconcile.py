@@ -20,7 +20,7 @@ from accounts.services import record_event
 from aidashboard.kit.events import Topic, publish
 from aidashboard.kit.quantity import QuantityError
 from clusters.kube.kinds import CLUSTER_QUEUE, COHORT, LOCAL_QUEUE, NAMESPACE, RESOURCE_FLAVOR
-from clusters.models import Cluster
+from clusters.models import Cluster, ManagedObject, SyncState
 from clusters.reconcile import Desired, MatchResult, lease, match_objects, record_failure, record_result
 from quotas.backends import kueue
 from quotas.domain.tree import TreeShapeError
@@ -129,8 +129,17 @@ def _match(cluster: Cluster, owner: str, desired: list[Desired]) -> MatchResult:
         prune_kinds=(RESOURCE_FLAVOR,),
         now=timezone.now(),
     )
+    if not flavor.is_complete:
+        # A cluster that hangs has cost us its whole deadline already; the tree's objects fare no better.
+        _mark_unreachable(cluster, owner, flavor.failure)
+        return flavor
     own = match_objects(cluster=cluster, owner=owner, desired=desired, prune_kinds=PRUNED_KINDS, now=timezone.now())
     return _join(flavor, own)
+
+
+def _mark_unreachable(cluster: Cluster, owner: str, message: str) -> None:
+    rows = ManagedObject.objects.filter(cluster=cluster, owner=owner)
+    rows.exclude(state=SyncState.UNREACHABLE).update(state=SyncState.UNREACHABLE, message=message, since=timezone.now())
 
 
 def _join(first: MatchResult, second: MatchResult) -> MatchResult:
@@ -170,7 +179,7 @@ def _delete_from_cluster(row: QuotaTree) -> int:
         cluster=cluster, owner=tree_owner(row.pk), desired=[], prune_kinds=PRUNED_KINDS, now=timezone.now()
     )
     result = own
-    if not QuotaTree.objects.filter(cluster=cluster).exclude(pk=row.pk).exists():
+    if own.is_complete and not QuotaTree.objects.filter(cluster=cluster).exclude(pk=row.pk).exists():
         flavor = match_objects(
             cluster=cluster,
             owner=flavor_owner(cluster.pk),

@@ -97,10 +97,8 @@ def summarise_tree_sync(tree: QuotaTree, objects: Iterable[ManagedObject] | None
         state, message = SyncState.WAITING, "Being deleted."
     elif tree.is_behind and state == SyncState.SYNCED:
         state, message = SyncState.SYNCING, NOT_APPLIED
-    condition = next((item for item in tree.conditions if item["type"] == "Synced"), None)
-    if state == SyncState.SYNCING and condition is not None and condition["status"] == "False" and tree.attempts:
-        # The attempt failed before it reached any object of the tree: the cluster is away, or the flavor is not as it should be.
-        state, message = _STATE_BY_REASON.get(condition["reason"], SyncState.FAILED), condition["message"]
+    if state == SyncState.SYNCING:
+        state, message = _read_failure(tree) or (state, message)
     counts: dict[str, int] = defaultdict(int)
     for item in rows:
         counts[item.state] += 1
@@ -120,10 +118,19 @@ def summarise_tree_sync(tree: QuotaTree, objects: Iterable[ManagedObject] | None
     )
 
 
+def _read_failure(tree: QuotaTree) -> tuple[SyncState, str] | None:
+    """Why the last attempt failed before it reached any object of the tree: the cluster is away, the flavor belongs to others."""
+    condition = next((item for item in tree.conditions if item["type"] == "Synced"), None)
+    if not tree.attempts or condition is None or condition["status"] != "False":
+        return None
+    return _STATE_BY_REASON.get(condition["reason"], SyncState.FAILED), condition["message"]
+
+
 def _summarise_node(tree: QuotaTree, node: QuotaNode, objects: list[ManagedObject]) -> NodeSync:
     worst = _find_worst(objects)
     if worst is None:
-        return NodeSync(state=SyncState.SYNCING, message=NOT_APPLIED, since=None, object_count=0)
+        state, message = _read_failure(tree) or (SyncState.SYNCING, NOT_APPLIED)
+        return NodeSync(state=state, message=message, since=None, object_count=0)
     is_newer = tree.is_behind and (tree.synced_at is None or node.changed_at > tree.synced_at)
     if worst.state == SyncState.SYNCED and is_newer:
         return NodeSync(state=SyncState.SYNCING, message=NOT_APPLIED, since=node.changed_at, object_count=len(objects))

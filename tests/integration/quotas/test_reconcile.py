@@ -87,8 +87,13 @@ def test_an_unreachable_cluster_leaves_intent_and_says_so(example: Example):
     assert view is not None
     assert view.sync is not None
     assert view.sync.state == SyncState.UNREACHABLE
-    subjects = set(ManagedObject.objects.values_list("subject", flat=True))
-    assert f"quota-node-{example.nodes['a1'].pk}" in subjects
+
+
+def test_objects_that_were_synced_show_that_their_cluster_is_away(example: Example):
+    owner = f"quota-tree-{example.tree.pk}"
+    managed = make_managed_object(example.tree.cluster, "root-a-a1", owner=owner)
+    tasks.reconcile_tree.apply((example.tree.pk,)).get()
+    assert ManagedObject.objects.get(pk=managed.pk).state == SyncState.UNREACHABLE
 
 
 def test_a_tree_that_cannot_be_built_fails_loudly(example: Example):
