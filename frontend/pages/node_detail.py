@@ -94,7 +94,7 @@ def build_node_detail(name: str, *, cluster: Cluster, url: str) -> NodeDetail:
     heat = read_heat(cluster)
     inventory, source = heat.inventory, heat.source
     line = next((each for each in inventory.nodes if each.name == name), None)
-    rows = add_holders(tuple(build_gpu_rows(line, cluster)), cluster) if line else ()
+    rows = add_holders(build_gpu_rows(line, cluster), cluster) if line else ()
     history = _read_history(cluster, name) if line and source.is_available else {}
     return NodeDetail(
         node=node,
@@ -120,7 +120,7 @@ def build_node_peek(name: str, *, cluster: Cluster) -> NodePeek:
     line = next((each for each in inventory.nodes if each.name == name), None)
     if line is None:
         raise NodeMissingError(f"Cluster {cluster.name} has no GPU node {name!r}.")
-    return NodePeek(line=line, gpus=add_holders(tuple(build_gpu_rows(line, cluster)), cluster))
+    return NodePeek(line=line, gpus=add_holders(build_gpu_rows(line, cluster), cluster))
 
 
 def _read_history(cluster: Cluster, name: str) -> Mapping[str, Sequence[float | None]]:

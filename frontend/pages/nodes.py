@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from typing import Any, Final
+from urllib.parse import quote
 
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from clusters.models import Cluster
@@ -125,6 +128,14 @@ class GpuRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A card with its node, before it is put into words: thousands are filtered and sorted, and some fifty shown."""
+
+    node: NodeLine
+    cell: GpuCell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GpuList:
     sentence: SafeString
     cluster: Cluster
@@ -132,20 +143,20 @@ class GpuList:
     table: TableQuery
     columns: tuple[Column, ...]
     chips: tuple[FilterChip, ...]
-    paging: Paging[GpuRow]
+    paging: Paging[Card]
     rows: Sequence[GpuRow]
     refresh_url: str
     has_gpus: bool
 
 
-_GPU_KEYS: Final[dict[str, Callable[[GpuRow], Any]]] = {  # Any: whatever compares
-    "state": lambda gpu: tuple(GpuState).index(gpu.state),
-    "used": lambda gpu: -1.0 if gpu.used_ratio is None else gpu.used_ratio,
-    "memory": lambda gpu: -1 if gpu.memory_used_bytes is None else gpu.memory_used_bytes,
-    "power": lambda gpu: -1.0 if gpu.power_watts is None else gpu.power_watts,
-    "temperature": lambda gpu: -300.0 if gpu.temperature_celsius is None else gpu.temperature_celsius,
-    "pod": lambda gpu: gpu.pods,
-    "model": lambda gpu: gpu.model,
+_GPU_KEYS: Final[dict[str, Callable[[Card], Any]]] = {  # Any: whatever compares; what is not known comes first
+    "state": lambda card: tuple(GpuState).index(card.cell.state),
+    "used": lambda card: _known(card, "used_ratio"),
+    "memory": lambda card: _known(card, "memory_used_bytes"),
+    "power": lambda card: _known(card, "power_watts"),
+    "temperature": lambda card: _known(card, "temperature_celsius"),
+    "pod": lambda card: card.cell.device.pods if card.cell.device else (),
+    "model": lambda card: card.node.model,
 }
 GPU_SORTABLE: Final = ("node", *_GPU_KEYS)
 
@@ -340,7 +351,13 @@ def _describe_nodes(inventory: Inventory, found: Sequence[NodeLine], cluster: Cl
 
 
 def _node_url(name: str, cluster: Cluster) -> str:
-    return build_url("nodes:node-detail", name, cluster=cluster.name)
+    """The address of a node's page. Resolved once per process, not once per node: a strip has a thousand of them."""
+    return f"{_node_prefix()}{quote(name)}?cluster={cluster.name}"
+
+
+@cache
+def _node_prefix() -> str:
+    return reverse("nodes:node-detail", args=["-"]).removesuffix("-")
 
 
 # --- GPUs --------------------------------------------------------------------------------------------------------------------
@@ -349,10 +366,10 @@ def _node_url(name: str, cluster: Cluster) -> str:
 def build_gpu_list(table: TableQuery, *, cluster: Cluster) -> GpuList:
     heat = read_heat(cluster)
     inventory, source = heat.inventory, heat.source
-    everything = [row for node in inventory.nodes for row in build_gpu_rows(node, cluster)]
+    everything = _list_cards(inventory)
     found = _sort_gpus(_filter_gpus(everything, table), table)
-    paging: Paging[GpuRow] = table.paginate(found)
-    counts = Counter(row.state.value for row in everything)
+    paging: Paging[Card] = table.paginate(found)
+    counts = Counter(card.cell.state.value for card in everything)
     return GpuList(
         sentence=_describe_gpus(found, everything, table),
         cluster=cluster,
@@ -372,16 +389,16 @@ def build_gpu_list(table: TableQuery, *, cluster: Cluster) -> GpuList:
         ),
         chips=table.chips("state", {state.value: STATE_WORDS[state].capitalize() for state in GpuState}, counts),
         paging=paging,
-        rows=add_holders(paging.rows, cluster),
+        rows=add_holders([_build_gpu_row(card.node, card.cell, cluster) for card in paging.rows], cluster),
         refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
         has_gpus=bool(everything),
     )
 
 
 def list_gpu_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:
-    inventory = read_heat(cluster).inventory
-    everything = [row for node in inventory.nodes for row in build_gpu_rows(node, cluster)]
-    for row in _sort_gpus(_filter_gpus(everything, table), table):
+    cards = _list_cards(read_heat(cluster).inventory)
+    for card in _sort_gpus(_filter_gpus(cards, table), table):
+        row = _build_gpu_row(card.node, card.cell, cluster)
         yield (
             row.node,
             row.gpu,
@@ -394,45 +411,61 @@ def list_gpu_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[
             row.memory_total_bytes,
             row.power_watts,
             row.temperature_celsius,
-            " ".join(f"{pod.namespace}/{pod.pod}" for pod in row.pods),
+            _name_pods(card.cell),
         )
 
 
-def build_gpu_rows(node: NodeLine, cluster: Cluster) -> Iterator[GpuRow]:
-    url = _node_url(node.name, cluster)
-    for cell in node.cells:
-        device = cell.device
-        yield GpuRow(
-            node=node.name,
-            node_url=url,
-            gpu=f"{cell.gpu}/{device.mig_instance}" if device and device.is_mig else cell.gpu,
-            uuid=device.uuid if device else "",
-            model=(device.model if device else "") or node.model,
-            state=cell.state,
-            word=STATE_WORDS[cell.state],
-            why=cell.why,
-            drawing=draw_cells(to_heat_cells([cell])),
-            used_ratio=device.used_ratio if device else None,
-            memory_used_bytes=device.memory_used_bytes if device else None,
-            memory_total_bytes=device.memory_total_bytes if device else None,
-            power_watts=device.power_watts if device else None,
-            temperature_celsius=device.temperature_celsius if device else None,
-            pods=device.pods if device else (),
-        )
+def build_gpu_rows(node: NodeLine, cluster: Cluster) -> tuple[GpuRow, ...]:
+    return tuple(_build_gpu_row(node, cell, cluster) for cell in node.cells)
 
 
-def _filter_gpus(rows: Sequence[GpuRow], table: TableQuery) -> list[GpuRow]:
+def _build_gpu_row(node: NodeLine, cell: GpuCell, cluster: Cluster) -> GpuRow:
+    device = cell.device
+    return GpuRow(
+        node=node.name,
+        node_url=_node_url(node.name, cluster),
+        gpu=f"{cell.gpu}/{device.mig_instance}" if device and device.is_mig else cell.gpu,
+        uuid=device.uuid if device else "",
+        model=(device.model if device else "") or node.model,
+        state=cell.state,
+        word=STATE_WORDS[cell.state],
+        why=cell.why,
+        drawing=draw_cells(to_heat_cells([cell])),
+        used_ratio=device.used_ratio if device else None,
+        memory_used_bytes=device.memory_used_bytes if device else None,
+        memory_total_bytes=device.memory_total_bytes if device else None,
+        power_watts=device.power_watts if device else None,
+        temperature_celsius=device.temperature_celsius if device else None,
+        pods=device.pods if device else (),
+    )
+
+
+def _list_cards(inventory: Inventory) -> list[Card]:
+    return [Card(node=node, cell=cell) for node in inventory.nodes for cell in node.cells]
+
+
+def _filter_gpus(cards: Sequence[Card], table: TableQuery) -> list[Card]:
     state, search = table.get("state"), table.search.lower()
     return [
-        row
-        for row in rows
-        if (not state or row.state.value == state)
-        and (not search or search in f"{row.node} {row.model} {row.uuid} {_name_pods(row)}".lower())
+        card
+        for card in cards
+        if (not state or card.cell.state.value == state) and (not search or search in _search_text(card))
     ]
 
 
-def _name_pods(row: GpuRow) -> str:
-    return " ".join(f"{pod.namespace}/{pod.pod}" for pod in row.pods)
+def _search_text(card: Card) -> str:
+    uuid = card.cell.device.uuid if card.cell.device else ""
+    return f"{card.node.name} {card.node.model} {uuid} {_name_pods(card.cell)}".lower()
+
+
+def _name_pods(cell: GpuCell) -> str:
+    return " ".join(f"{pod.namespace}/{pod.pod}" for pod in cell.device.pods) if cell.device else ""
+
+
+def _known(card: Card, figure: str) -> tuple[bool, float]:
+    """A figure for sorting: what is not reported stands below every number."""
+    value: float | None = getattr(card.cell.device, figure) if card.cell.device else None
+    return (False, 0.0) if value is None else (True, value)
 
 
 def add_holders(rows: Sequence[GpuRow], cluster: Cluster) -> tuple[GpuRow, ...]:
@@ -446,17 +479,17 @@ def _build_holder(pod: PodRef, holder: Holder | None) -> HolderLink:
     return HolderLink(pod=f"{pod.namespace}/{pod.pod}", person=holder.person if holder else "", url=url)
 
 
-def _sort_gpus(rows: Sequence[GpuRow], table: TableQuery) -> list[GpuRow]:
+def _sort_gpus(cards: Sequence[Card], table: TableQuery) -> list[Card]:
     key, is_down = table.sort.removeprefix("-"), table.sort.startswith("-")
     if key not in _GPU_KEYS:
-        return list(reversed(rows)) if is_down else list(rows)
-    return sorted(rows, key=_GPU_KEYS[key], reverse=is_down)
+        return list(reversed(cards)) if is_down else list(cards)
+    return sorted(cards, key=_GPU_KEYS[key], reverse=is_down)
 
 
-def _describe_gpus(found: Sequence[GpuRow], everything: Sequence[GpuRow], table: TableQuery) -> SafeString:
+def _describe_gpus(found: Sequence[Card], everything: Sequence[Card], table: TableQuery) -> SafeString:
     if not everything:
         return join_words(["No GPU was seen in this cluster."])
-    counts: Mapping[GpuState, int] = Counter(row.state for row in found)
+    counts: Mapping[GpuState, int] = Counter(card.cell.state for card in found)
     head = (
         count_of(len(found), "GPU")
         if len(found) == len(everything)

@@ -8,6 +8,7 @@ import re
 from io import StringIO
 
 from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.test import Client
 
 from accounts.models import User
@@ -49,7 +50,6 @@ def count_rows(client: Client, url: str) -> int:
 
 
 def read_csv(client: Client, url: str) -> list[dict[str, str]]:
-    response = client.get(url)
+    response: HttpResponseBase = client.get(url)
     assert isinstance(response, StreamingHttpResponse)
-    content = response.getvalue()
-    return list(csv.DictReader(StringIO(content.decode())))
+    return list(csv.DictReader(StringIO(response.getvalue().decode())))
