@@ -14,7 +14,7 @@ test("refreshes keep a distance, so a stream of changes does not become a stream
   noteChange(pace, 0);
   noteStart(pace);
   assert.equal(noteEnd(pace, 300), null);
-  assert.equal(noteChange(pace, 310), 590);
+  assert.equal(noteChange(pace, 310), 390);
 });
 
 test("a change during a refresh asks for one more", () => {
@@ -22,7 +22,7 @@ test("a change during a refresh asks for one more", () => {
   noteStart(pace);
   assert.equal(noteChange(pace, 100), null);
   assert.equal(noteChange(pace, 120), null);
-  assert.equal(noteEnd(pace, 200), 600);
+  assert.equal(noteEnd(pace, 200), 400);
   assert.equal(noteChange(pace, 210), null);
 });
 

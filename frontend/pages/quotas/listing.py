@@ -60,6 +60,7 @@ class QuotaListPage:
     """`url` is where the live fragment comes from."""
 
     cluster: Cluster | None
+    title: str
     sentence: SafeString | str
     can_change: bool
     table: TableQuery
@@ -93,6 +94,7 @@ def build_quota_list(cluster: Cluster | None, *, viewer: User, table: TableQuery
     drafts = {tree.pk: read_drafted(tree, author=viewer) for tree in trees} if viewer.is_admin else {}
     return QuotaListPage(
         cluster=cluster,
+        title="Quotas" if viewer.is_admin else "Your quota",
         sentence=describe_usage(usages, resource, viewer=viewer),
         can_change=viewer.is_admin,
         table=table,

@@ -11,7 +11,7 @@ from clusters.models import Cluster
 from frontend.forms.quotas import DeleteTreeForm, TreeForm
 from frontend.pages.quotas.editing import NodeFormPage
 from frontend.pages.quotas.panel import NodePanel
-from frontend.resources import count_amount, show_amount, unit_of
+from frontend.resources import UNLIMITED, count_amount, show_amount, unit_of
 from frontend.words import count_of
 from quotas import selectors
 from quotas.models import QuotaTree
@@ -36,14 +36,28 @@ class TreeDeletePage:
 
 
 def build_node_detail(tree: QuotaTree, panel: NodePanel) -> NodeDetailPage:
-    words = [f"{resource.used} of {resource.max} {resource.label} in use" for resource in panel.resources[:3]]
     return NodeDetailPage(
         title=panel.name,
-        sentence=f"{panel.kind} {panel.path} of tree {tree.name} on {tree.cluster.name}"
-        + (f": {', '.join(words)}." if words else "."),
+        sentence=f"{panel.kind} of tree {tree.name} on {tree.cluster.name}{_describe_main(panel)}.",
         panel=panel,
         back_url=f"{reverse('quotas:quota-list')}?cluster={tree.cluster.name}",
     )
+
+
+def _describe_main(panel: NodePanel) -> str:
+    """What is used of the resource that people come for."""
+    if not panel.resources:
+        return ""
+    main = panel.resources[0]
+    ceiling = main.effective_max or main.max
+    unit = f"{main.label}s" if main.label == "GPU" else f"{main.unit} of {main.label}".strip()
+    words = [f"{main.used} of {ceiling} {unit} in use" if ceiling != UNLIMITED else f"{main.used} {unit} in use"]
+    words += [
+        f"{amount} {word}"
+        for amount, word in ((main.borrowed, "borrowed"), (main.lent, "lent"), (main.pending, "pending"))
+        if amount != "0"
+    ]
+    return f": {', '.join(words)}"
 
 
 def describe_capacity(cluster: Cluster) -> Mapping[str, str]:

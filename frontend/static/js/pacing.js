@@ -6,7 +6,7 @@
  * so often. What happens while a refresh is under way asks for one more.
  */
 export const DEBOUNCE_MILLISECONDS = 250;
-export const GAP_MILLISECONDS = 600;
+export const GAP_MILLISECONDS = 400;
 
 /** @typedef {{dueAt: number | null, isBusy: boolean, isDirty: boolean, endedAt: number}} Pace */
 
