@@ -166,9 +166,8 @@ class Supervisor:
         """Stop one process; `restart` brings it back."""
         entry = self._get(name)
         entry.is_wanted = False
-        self._fork(
-            _do_nothing
-        )  # a restart by `watch` that is under way is finished first, and its child is stopped below
+        # A restart by `watch` that is under way is finished first, so that its child is the one stopped here.
+        self._fork(_do_nothing)
         self._end([entry])
 
     def stop_all(self) -> None:
