@@ -14,7 +14,7 @@ from django.db import models
 from accounts.domain.roles import Role
 
 USERNAME_VALIDATOR = RegexValidator(
-    r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+    r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?\Z",
     "use lower-case letters, digits, dots and hyphens, at most 63, with a letter or digit at both ends",
 )
 

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('username', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$', 'use lower-case letters, digits, dots and hyphens, at most 63, with a letter or digit at both ends')])),
+                ('username', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?\\Z', 'use lower-case letters, digits, dots and hyphens, at most 63, with a letter or digit at both ends')])),
                 ('display_name', models.CharField(blank=True, max_length=120)),
                 ('email', models.EmailField(blank=True, max_length=254)),
                 ('role', models.CharField(choices=[(accounts.domain.roles.Role['ADMIN'], accounts.domain.roles.Role['ADMIN']), (accounts.domain.roles.Role['RESEARCHER'], accounts.domain.roles.Role['RESEARCHER'])], default=accounts.domain.roles.Role['RESEARCHER'], max_length=20)),
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             name='UserGroup',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$', 'use lower-case letters, digits, dots and hyphens, at most 63, with a letter or digit at both ends')])),
+                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?\\Z', 'use lower-case letters, digits, dots and hyphens, at most 63, with a letter or digit at both ends')])),
                 ('display_name', models.CharField(blank=True, max_length=120)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('members', models.ManyToManyField(related_name='user_groups', through='accounts.Membership', to=settings.AUTH_USER_MODEL)),
