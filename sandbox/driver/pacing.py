@@ -8,8 +8,8 @@ from sandbox.demand import JobPlan, hours_until_next, plan_job
 from sandbox.driver.census import Census
 from sandbox.scenario.model import Pace, Scenario, Team
 
-# Starting as if the team had been at work for a while, so that the cluster is full within seconds and not within hours.
-HEAD_START_HOURS: Final = 1.0
+# Starting as if the team had been at work for a while, so that the cluster is full within a minute and not within hours.
+HEAD_START_HOURS: Final = 2.5
 
 
 class TeamPace:

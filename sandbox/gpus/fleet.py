@@ -30,11 +30,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What must survive a restart. Shapes: `{unit key: CardState}`, `{pod uid: unit keys}`, `{unit key: Fault}`."""
+    """What must survive a restart. Shapes: `{unit key: CardState}`, `{pod uid: unit keys}`, `{unit key: Fault}`.
+
+    `is_exact`: nothing has been reported since.
+    """
 
     cards: Mapping[str, CardState] = field(default_factory=dict)
     pods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     faults: Mapping[str, Fault] = field(default_factory=dict)
+    is_exact: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,7 +134,7 @@ class Fleet:
                     readings.append(self._reading(node, slot, load, now))
         return readings
 
-    def remember(self) -> Memory:
+    def remember(self, *, is_exact: bool) -> Memory:
         slots = [slot for slots in self._slots.values() for slot in slots.values()]
         pods: dict[str, list[str]] = {}
         for slot in slots:
@@ -140,6 +144,7 @@ class Fleet:
             cards={slot.unit.key: slot.state for slot in slots},
             pods={uid: tuple(keys) for uid, keys in pods.items()},
             faults={slot.unit.key: slot.fault for slot in slots if slot.fault is not None},
+            is_exact=is_exact,
         )
 
     def _open_slot(self, node: NodeFacts, unit: Unit, kept: Mapping[str, CardState], *, now: float) -> _Slot:
@@ -147,7 +152,8 @@ class Fleet:
         seed = seed_of(unit.uuid)
         remembered = self._memory.cards.get(unit.key)
         fresh = build_idle_state(unit.model, seed=seed, at=now)
-        state = resume(remembered, unit.model, at=now) if remembered is not None else fresh
+        exact = self._memory.is_exact
+        state = resume(remembered, unit.model, at=now, is_exact=exact) if remembered is not None else fresh
         return _Slot(
             unit=unit,
             seed=seed,

@@ -28,6 +28,7 @@ def load_memory(path: Path) -> Memory:
             },
             pods={uid: tuple(keys) for uid, keys in data["pods"].items()},
             faults={key: Fault(code=code, at=at) for key, (code, at) in data["faults"].items()},
+            is_exact=data["is_exact"] is True,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Losing it costs a step in some counters, which is no reason not to start.
@@ -38,6 +39,7 @@ def save_memory(path: Path, memory: Memory) -> None:
     """Write all or nothing: a reader never meets half a file."""
     data = {
         "format": _FORMAT,
+        "is_exact": memory.is_exact,
         "cards": {
             key: (
                 state.at,

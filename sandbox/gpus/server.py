@@ -48,11 +48,12 @@ class Exporter:
             thread.start()
 
     def stop(self) -> None:
+        """Call it when nobody can ask any more: what is remembered now is the last word."""
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=2)
         if self.is_ready:
-            self._save()
+            self._save(is_exact=True)
 
     def render(self) -> str:
         with self._lock:
@@ -92,15 +93,18 @@ class Exporter:
                     self._fleet.put_pod(pod)
 
     def _save_now_and_then(self) -> None:
-        while not self._stop.wait(SAVE_SECONDS):
-            if self.is_ready:
-                self._save()
+        while not self._stop.is_set() and not (self._has_nodes.wait(0.5) and self._has_pods.wait(0.5)):
+            pass
+        # At once: from the first answer on, the memory that was loaded is no longer exact.
+        while not self._stop.is_set():
+            self._save(is_exact=False)
+            self._stop.wait(SAVE_SECONDS)
 
-    def _save(self) -> None:
+    def _save(self, *, is_exact: bool) -> None:
         with self._lock:
             # Reading carries the counters up to now, also when nobody scrapes.
             self._fleet.read(now=self._clock())
-            memory = self._fleet.remember()
+            memory = self._fleet.remember(is_exact=is_exact)
         save_memory(self._memory_path, memory)
 
 

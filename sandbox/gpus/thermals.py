@@ -14,7 +14,7 @@ from sandbox.gpus.hardware import GpuModel
 
 POWER_SECONDS: Final = 2.5
 HEAT_SECONDS: Final = 55.0
-# Beyond this gap nobody knows what the card did; it is assumed to have idled.
+# The memory of a running exporter is never older than this (`server.SAVE_SECONDS`, with room for a slow machine).
 UNSEEN_SECONDS: Final = 120.0
 
 
@@ -75,18 +75,20 @@ def advance(state: CardState, model: GpuModel, load: Load, *, seed: float, at: f
     )
 
 
-def resume(state: CardState, model: GpuModel, *, at: float) -> CardState:
-    """A remembered card after the exporter was away: its counters never fall below what may have been reported since.
+def resume(state: CardState, model: GpuModel, *, at: float, is_exact: bool) -> CardState:
+    """A remembered card after the exporter was away, during which it idled as far as anybody knows.
 
-    The memory is a little older than the last answer. A counter that fell would look like a reboot to Prometheus, and
-    `increase()` would count weeks of energy at once; so the unseen time is charged at full power, for two minutes at most.
+    `is_exact`: nothing was reported after the memory was written. Otherwise the counters must not fall below what may have
+    been reported: a counter that falls looks like a reboot to Prometheus, and `increase()` would count weeks of energy at
+    once; so the first unseen seconds are charged at full power.
     """
     away = max(0.0, at - state.at)
-    unseen = min(away, UNSEEN_SECONDS)
+    unseen = 0.0 if is_exact else min(away, UNSEEN_SECONDS)
+    has_cooled = away > UNSEEN_SECONDS
     return CardState(
         at=at,
-        watts=model.idle_watts if away > UNSEEN_SECONDS else state.watts,
-        celsius=model.idle_celsius if away > UNSEEN_SECONDS else state.celsius,
+        watts=model.idle_watts if has_cooled else state.watts,
+        celsius=model.idle_celsius if has_cooled else state.celsius,
         energy_mj=state.energy_mj + 1000.0 * (unseen * model.limit_watts + (away - unseen) * model.idle_watts),
         nvlink_bytes=state.nvlink_bytes + unseen * model.nvlink_bytes_per_second,
     )

@@ -106,7 +106,7 @@ def write_history(
             _import(promtool, path, data, labels=labels)
             path.unlink()
     if memory is not None:
-        save_memory(memory, Memory(cards=cards))
+        save_memory(memory, Memory(cards=cards, is_exact=True))
     return HistorySummary(series_bytes=size, pods=len(day.runs), seconds=time.monotonic() - started_at)
 
 

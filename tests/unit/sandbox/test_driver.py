@@ -6,7 +6,7 @@ from sandbox.api import JsonObject
 from sandbox.demand import asked_gpus, hours_until_next, plan_job, plan_standing
 from sandbox.driver.census import Census, count_jobs
 from sandbox.driver.manifests import build_job, build_priority_classes, build_standing
-from sandbox.driver.pacing import TeamPace
+from sandbox.driver.pacing import HEAD_START_HOURS, TeamPace
 from sandbox.scenario import Scenario, Team, load_scenario
 
 EMPTY = Census(jobs=0, pods=0, waiting={})
@@ -153,14 +153,14 @@ def test_what_could_not_be_submitted_is_forgotten(demo: Scenario):
     assert pace.next_job(EMPTY, now=100.0) is None
 
 
-def test_team_begins_with_what_an_hour_would_have_brought(demo: Scenario):
+def test_team_begins_with_what_its_head_start_would_have_brought(demo: Scenario):
     team = team_of(demo, "mlops")
     pace, submitted = TeamPace(demo, team, seed=1, now=0.0), []
     while (plan := pace.next_job(EMPTY, now=0.0)) is not None:
         pace.submitted(plan, now=0.0)
         submitted.append(plan)
     worth = sum(plan.gpus * plan.running_hours for plan in submitted[:-1])
-    assert worth <= asked_gpus(demo, team, at_hours=0.0) * 1.0
+    assert worth <= asked_gpus(demo, team, at_hours=0.0) * HEAD_START_HOURS
 
 
 @pytest.mark.parametrize(
@@ -177,4 +177,4 @@ def test_nothing_is_submitted_beyond_a_bound(demo: Scenario, census: Census):
 
 def test_nothing_is_submitted_before_its_time(demo: Scenario):
     pace = TeamPace(demo, team_of(demo, "vision"), seed=1, now=0.0)
-    assert pace.next_job(EMPTY, now=-2.0) is None
+    assert pace.next_job(EMPTY, now=-HEAD_START_HOURS - 0.1) is None

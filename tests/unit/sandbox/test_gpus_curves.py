@@ -106,9 +106,15 @@ def test_resumed_counters_never_fall_below_what_was_reported_after_the_save(away
     full = Load(active=1, tensor=1, memory_traffic=1, link=1, memory=1)
     saved = settle(full)
     reported = advance(saved, H100, full, seed=0.5, at=saved.at + min(away_seconds, 20))
-    resumed = resume(saved, H100, at=saved.at + away_seconds)
+    resumed = resume(saved, H100, at=saved.at + away_seconds, is_exact=False)
     assert resumed.energy_mj >= reported.energy_mj
     assert resumed.nvlink_bytes >= reported.nvlink_bytes
+
+
+def test_exact_memory_is_resumed_as_if_the_card_had_idled():
+    saved = settle(FREE)
+    resumed = resume(saved, H100, at=saved.at + 60, is_exact=True)
+    assert resumed.energy_mj - saved.energy_mj == pytest.approx(60 * 70 * 1000)
 
 
 def test_free_card_rests_and_held_card_keeps_its_clock():
