@@ -20,9 +20,13 @@ NO_POOL: Final = "no pool"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeLine:
-    """One node with GPUs. `used_ratio` is None without telemetry; `reasons` say why it can't give all it has."""
+    """One node with GPUs. `used_ratio` is None without telemetry; `reasons` say why it can't give all it has.
+
+    `group` is the pool, or the model where nodes are in no pool: nodes of one group stand together.
+    """
 
     name: str
+    group: str
     pool: str
     zone: str
     model: str
@@ -57,7 +61,7 @@ class NodeLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """The GPU nodes of a cluster in the order of pool and name."""
+    """The GPU nodes of a cluster in the order of group and name."""
 
     nodes: tuple[NodeLine, ...]
 
@@ -92,7 +96,7 @@ class Inventory:
 def build_inventory(strips: Sequence[NodeStrip], *, has_telemetry: bool) -> Inventory:
     """The lines of all GPU nodes. Without telemetry at all, who holds a GPU is known all the same: the rest is free."""
     lines = (_build_line(strip, has_telemetry=has_telemetry) for strip in strips)
-    return Inventory(nodes=tuple(sorted(lines, key=lambda line: (line.pool, _natural(line.name)))))
+    return Inventory(nodes=tuple(sorted(lines, key=lambda line: (line.group, _natural(line.name)))))
 
 
 def _build_line(strip: NodeStrip, *, has_telemetry: bool) -> NodeLine:
@@ -102,7 +106,8 @@ def _build_line(strip: NodeStrip, *, has_telemetry: bool) -> NodeLine:
     unhealthy = [f"GPU {cell.gpu}: {cell.why}" for cell in cells if cell.state == GpuState.UNHEALTHY]
     return NodeLine(
         name=node.name,
-        pool=node.pool or NO_POOL,
+        group=node.pool or node.gpu_model or NO_POOL,
+        pool=node.pool,
         zone=node.zone,
         model=node.gpu_model,
         gpus=node.gpu_capacity,

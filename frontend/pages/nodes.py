@@ -93,6 +93,7 @@ class NodeList:
     pools: tuple[PoolStrip, ...]
     legend: tuple[LegendEntry, ...]
     has_nodes: bool
+    has_pools: bool
     refresh_url: str
 
 
@@ -190,6 +191,7 @@ def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
     found = _filter_nodes(inventory.nodes, table)
     shown = _sort_nodes(found, table)
     paging: Paging[NodeLine] = table.paginate(shown)
+    has_pools = any(node.pool for node in inventory.nodes)
     counts = {name: sum(1 for node in inventory.nodes if keeps(node)) for name, keeps in _NODE_FILTERS.items()}
     return NodeList(
         sentence=_describe_nodes(inventory, found, cluster),
@@ -199,7 +201,7 @@ def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
         columns=table.columns(
             (
                 Column(label="Node", key="name"),
-                Column(label="Pool", key="pool"),
+                *((Column(label="Pool", key="pool"),) if has_pools else ()),
                 Column(label="Zone", key="zone"),
                 Column(label="Model", key="model"),
                 Column(label="GPUs", key="gpus", is_number=True),
@@ -218,6 +220,7 @@ def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
         pools=tuple(_build_pools(found, cluster)),
         legend=_build_legend(inventory, cluster),
         has_nodes=bool(inventory.nodes),
+        has_pools=has_pools,
         refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
     )
 
@@ -292,9 +295,9 @@ def _build_menus(inventory: Inventory, table: TableQuery) -> MenuForm:
 
 
 def _build_pools(nodes: Sequence[NodeLine], cluster: Cluster) -> Iterator[PoolStrip]:
-    for pool, members in groupby(nodes, key=lambda node: node.pool):
+    for pool, members in groupby(nodes, key=lambda node: node.group):
         lines = list(members)
-        models = Counter(node.model for node in lines if node.model)
+        models = Counter(node.model for node in lines if node.model and node.model != pool)
         gpus, free = sum(node.gpus for node in lines), sum(node.free for node in lines)
         parts = [count_of(len(lines), "node"), count_of(gpus, "GPU"), *models, f"{free} free"]
         rows = [

@@ -115,30 +115,75 @@ class OtherCluster:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class Answers:
+    """The sentence and the four answers: a part of the page that is fetched again by itself, like the next two."""
+
     sentence: SafeString
     cluster: Cluster
     source: SourceState
     answers: tuple[Answer, ...]
-    ranges: tuple[RangeChoice, ...]
-    series_url: str
-    series: SeriesTable
-    quotas: tuple[QuotaLine, ...]
-    quotas_url: str
-    events: tuple[Event, ...]
-    audit_url: str
-    others: tuple[OtherCluster, ...]
-    has_nodes: bool
     refresh_url: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quotas:
+    cluster: Cluster
+    quotas: tuple[QuotaLine, ...]
+    quotas_url: str
+    refresh_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    cluster: Cluster
+    events: tuple[Event, ...]
+    audit_url: str
+    refresh_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The whole page: its parts, and what stands between them."""
+
+    cluster: Cluster
+    answers_part: Answers
+    quotas_part: Quotas
+    events_part: Events
+    ranges: tuple[RangeChoice, ...]
+    series_url: str
+    table_url: str
+    others: tuple[OtherCluster, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryTable:
+    """The chart's data for those who read tables."""
+
+    cluster: Cluster
+    series: SeriesTable
+    ranges: tuple[RangeChoice, ...]
+    back_url: str
+
+
 def build_overview(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> Overview:
+    span = read_range(table)
+    return Overview(
+        cluster=cluster,
+        answers_part=build_answers(table, cluster=cluster, viewer=viewer, now=now),
+        quotas_part=build_quotas(table, cluster=cluster, viewer=viewer, now=now),
+        events_part=build_events(table, cluster=cluster, viewer=viewer, now=now),
+        ranges=build_range_choices(table, current=span),
+        series_url=build_url("overview:history", cluster=cluster.name, range=span.value),
+        table_url=build_url("overview:history-table", cluster=cluster.name, range=span.value),
+        others=tuple(_build_others(viewer, cluster)),
+    )
+
+
+def build_answers(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> Answers:
     heat = read_heat(cluster)
     queues = list_waiting_queues(viewer=viewer, cluster=cluster)
-    span = read_range(table)
-    history = monitoring.get_cluster_history(cluster, span=span)
     idle = heat.inventory.count_states()[GpuState.IDLE] if heat.idle.is_available else None
-    return Overview(
+    return Answers(
         sentence=_describe(heat.inventory, idle, queues, cluster),
         cluster=cluster,
         source=heat.source,
@@ -148,16 +193,39 @@ def build_overview(table: TableQuery, *, cluster: Cluster, viewer: User, now: da
             _answer_wasted(heat.inventory, heat.idle, cluster),
             _answer_waiting(queues, cluster, now=now),
         ),
-        ranges=build_range_choices(table, current=span),
-        series_url=build_url("overview:history", cluster=cluster.name, range=span.value),
-        series=build_series_table(history, LOOKS),
-        quotas=tuple(_build_quotas(viewer, cluster)),
-        quotas_url=build_url("quotas:quota-list", cluster=cluster.name),
-        events=_build_events(viewer, cluster),
-        audit_url=build_url("audit:event-list"),
-        others=tuple(_build_others(viewer, cluster)),
-        has_nodes=bool(heat.inventory.nodes),
         refresh_url=table.url(),
+    )
+
+
+def build_quotas(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> Quotas:
+    return Quotas(
+        cluster=cluster,
+        quotas=tuple(_list_quotas(viewer, cluster)),
+        quotas_url=build_url("quotas:quota-list", cluster=cluster.name),
+        refresh_url=table.url(),
+    )
+
+
+def build_events(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> Events:
+    return Events(
+        cluster=cluster,
+        events=_list_events(viewer, cluster),
+        audit_url=build_url("audit:event-list"),
+        refresh_url=table.url(),
+    )
+
+
+# What a fragment's own data is: a change in the cluster asks for the part that it concerns, and no more is read than that.
+PARTS: Final = {"overview-answers": build_answers, "overview-quotas": build_quotas, "overview-events": build_events}
+
+
+def build_history_table(table: TableQuery, *, cluster: Cluster) -> HistoryTable:
+    span = read_range(table)
+    return HistoryTable(
+        cluster=cluster,
+        series=build_series_table(monitoring.get_cluster_history(cluster, span=span), LOOKS),
+        ranges=build_range_choices(table, current=span),
+        back_url=build_url("overview:overview", cluster=cluster.name, range=span.value),
     )
 
 
@@ -309,7 +377,7 @@ def _build_waiting_item(queue: WaitingQueue, cluster: Cluster, *, now: datetime)
 # --- below -------------------------------------------------------------------------------------------------------------------
 
 
-def _build_quotas(viewer: User, cluster: Cluster) -> Iterator[QuotaLine]:
+def _list_quotas(viewer: User, cluster: Cluster) -> Iterator[QuotaLine]:
     """The roots and the nodes right below them, those with GPUs."""
     for tree in list_trees(viewer=viewer, cluster=cluster):
         for node in build_usage(tree, viewer=viewer).nodes:
@@ -327,7 +395,7 @@ def _build_quotas(viewer: User, cluster: Cluster) -> Iterator[QuotaLine]:
             )
 
 
-def _build_events(viewer: User, cluster: Cluster) -> tuple[Event, ...]:
+def _list_events(viewer: User, cluster: Cluster) -> tuple[Event, ...]:
     newest = workloads.list_workloads(viewer=viewer, cluster=cluster, ordering="-state_since").exclude(state_since=None)
     events = [
         Event(

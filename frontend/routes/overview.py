@@ -10,4 +10,5 @@ app_name = "overview"
 urlpatterns: list[URLPattern] = [
     path("", overview.overview, name="overview"),
     path("history", overview.history, name="history"),
+    path("history/table", overview.history_table, name="history-table"),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.utils import timezone
 
@@ -10,9 +12,11 @@ from accounts.permissions import SignedInRequest, require_permission
 from clusters.errors import ClusterMissingError
 from frontend.chosen_cluster import get_chosen_cluster
 from frontend.pages import overview as pages
-from frontend.rendering import render_page
+from frontend.rendering import find_fragment, render_page
 from frontend.tables import read_table_query
 from frontend.views.without_cluster import render_without_cluster
+
+TEMPLATE: Final = "overview/overview.html"
 
 
 @require_permission(Permission.CLUSTER_VIEW)
@@ -20,9 +24,10 @@ def overview(request: SignedInRequest) -> HttpResponse:
     cluster = get_chosen_cluster(request)
     if cluster is None:
         return render_without_cluster(request, title="Overview")
-    table = read_table_query(request)
-    page = pages.build_overview(table, cluster=cluster, viewer=request.user, now=timezone.now())
-    return render_page(request, "overview/overview.html", page)
+    fragment = find_fragment(request, TEMPLATE)
+    build = pages.PARTS[fragment.partition("#")[2]] if fragment else pages.build_overview
+    page = build(read_table_query(request), cluster=cluster, viewer=request.user, now=timezone.now())
+    return render_page(request, TEMPLATE, page)
 
 
 @require_permission(Permission.CLUSTER_VIEW)
@@ -34,3 +39,13 @@ def history(request: SignedInRequest) -> HttpResponseBase:
     response = JsonResponse(pages.build_history(read_table_query(request), cluster=cluster))
     response["Cache-Control"] = "no-cache, private"
     return response
+
+
+@require_permission(Permission.CLUSTER_VIEW)
+def history_table(request: SignedInRequest) -> HttpResponse:
+    """The same as a table."""
+    cluster = get_chosen_cluster(request)
+    if cluster is None:
+        return render_without_cluster(request, title="Allocation and utilisation")
+    page = pages.build_history_table(read_table_query(request), cluster=cluster)
+    return render_page(request, "overview/history_table.html", page)

@@ -20,7 +20,7 @@ const TIME_TICKS = [
 ];
 
 /**
- * Draws the series at `src` as a chart in front of its content, which is the same data as a table for readers without script.
+ * Draws the series at `src` as a chart in front of its content, which leads to the same data as a table.
  * Counts run along the left axis, shares along the right one. Redraws when the element or the theme changes, and fetches
  * again every half minute while the page is visible.
  */
@@ -59,7 +59,7 @@ class AidTimeSeries extends HTMLElement {
     } catch (error) {
       if (this.abort?.signal.aborted) return;
       // What is drawn stays: old values are better than none, and the page says how old they are.
-      if (!this.chart) this.say("The chart could not be loaded; the table below is from when the page was opened.");
+      if (!this.chart) this.say("The chart could not be loaded. It is asked for again in half a minute.");
     }
   }
 
@@ -77,7 +77,7 @@ class AidTimeSeries extends HTMLElement {
     const series = this.series;
     if (!series || !this.stage) return;
     if (isEmpty(series)) {
-      this.say(series.message || "No telemetry in this range.");
+      this.say(`No data for this chart: ${series.message || "nothing was recorded in this range."}`);
       return;
     }
     this.chart?.destroy();

@@ -10,6 +10,7 @@ from frontend.pages.overview import LOOKS
 from tests.factories.clusters import make_cluster, make_workload
 from tests.factories.organisation import Organisation, make_organisation
 from tests.factories.people import make_admin
+from tests.integration.frontend.htmx import get_fragment, text_of
 from tests.integration.frontend.reading import count_rows, read, sentence_of, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -116,3 +117,16 @@ def test_it_makes_as_many_queries_for_many_nodes_as_for_few(
     )  # fmt: skip
     with django_assert_max_num_queries(60):  # type: ignore[operator]  # a fixture without a type
         client.get("/overview/")
+
+
+@pytest.mark.parametrize("part", ["overview-answers", "overview-quotas", "overview-events"])
+def test_each_part_is_fetched_by_itself_and_is_the_part_of_the_page(
+    client: Client, organisation: Organisation, part: str
+) -> None:
+    page, fragment = client.get("/overview/"), get_fragment(client, "/overview/", part)
+    assert text_of(fragment) in text_of(page)  # type: ignore[arg-type]  # the test client's own response type
+    assert f'id="{part}"' in text_of(fragment)
+
+
+def test_the_chart_has_a_table(client: Client, organisation: Organisation) -> None:
+    assert "No data for this range:" in read(client, "/overview/history/table?range=1h")
