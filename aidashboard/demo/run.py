@@ -14,6 +14,7 @@ from typing import Final
 
 from aidashboard.demo.cluster import DemoCluster, DemoStoppedError
 from aidashboard.demo.progress import Progress, ProgressReporter
+from aidashboard.stack.locking import DataDirLock
 from aidashboard.stack.options import StackOptions
 from aidashboard.stack.signals import StopRequested, stop_signals
 from aidashboard.stack.stack import Stack
@@ -68,9 +69,9 @@ class Demo:
     def run(self) -> int:
         """Until Ctrl-C; 1 when the cluster could not be started."""
         thread = Thread(target=self._run_cluster, name="cluster")
+        self._forget_last_run()
         try:
             with stop_signals(), self._stack:
-                self._paths.summary.unlink(missing_ok=True)
                 reporter = ProgressReporter(self._paths.progress)
                 reporter.report(Progress(phase="start", message="Starting"))
                 logins = self._ensure_logins()
@@ -88,8 +89,7 @@ class Demo:
             while thread.is_alive():
                 with suppress(KeyboardInterrupt):  # the cluster is stopping already
                     thread.join()
-            self._paths.summary.unlink(missing_ok=True)
-            self._paths.progress.unlink(missing_ok=True)
+            self._forget()
         self._report("The demo has stopped.")
         return 0
 
@@ -127,6 +127,24 @@ class Demo:
         self._report(f"  kubectl --kubeconfig {cluster.sandbox.kubeconfig} get clusterqueues")
 
     # --- inside -----------------------------------------------------------------------------------------------------------------
+
+    def _forget_last_run(self) -> None:
+        """A demo that was killed has left files that say it is ready. Under the folder's lock: another may be running.
+
+        Raises: DataDirBusyError.
+        """
+        if not self._paths.data_dir.exists():
+            return
+        lock = DataDirLock(self._paths.data_dir)
+        lock.acquire()
+        try:
+            self._forget()
+        finally:
+            lock.release()
+
+    def _forget(self) -> None:
+        self._paths.summary.unlink(missing_ok=True)
+        self._paths.progress.unlink(missing_ok=True)
 
     def _seed(self, step: str, *arguments: str) -> None:
         common = ("--scenario", self._scenario_name, "--logins", str(self._paths.logins))
