@@ -7,6 +7,7 @@ from functools import partial
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import record_event
@@ -104,6 +105,8 @@ def change_credential(
                 "version",
                 "connection",
                 "connection_message",
+                "connection_since",
+                "last_seen_at",
                 "kubernetes_version",
                 "kueue_version",
             ]
@@ -214,6 +217,7 @@ def _set_access(row: Cluster, access: ClusterAccess, probe: Probe | None) -> Non
     row.connection = Connection.REACHABLE if probe else Connection.UNKNOWN
     row.connection_message = " ".join(finding.message for finding in probe.findings) if probe else ""
     if probe:
+        row.connection_since = row.last_seen_at = timezone.now()
         row.kubernetes_version, row.kueue_version = probe.kubernetes_version[:60], probe.kueue_version
 
 

@@ -16,7 +16,8 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -78,7 +79,7 @@ class Observer:
         try:
             self._renew()
             clusters = self._claim()
-        except DatabaseError as error:
+        except AnyDatabaseError as error:
             # Followers go on; when it lasts longer than the lease, their changes are dropped and listed afresh later.
             log.warning("leases_not_renewed", error=str(error).partition("\n")[0])
             connection.close()
@@ -146,7 +147,7 @@ class Observer:
         """So that another observer need not wait for the leases to run out."""
         try:
             Cluster.objects.filter(observer_holder=self.holder).update(observer_holder="", observer_lease_until=None)
-        except DatabaseError:
+        except AnyDatabaseError:
             log.warning("leases_not_given_back")
         finally:
             connection.close()

@@ -338,6 +338,22 @@ def test_a_lapse_of_the_lease_means_a_fresh_list(product_access, observe, namesp
     wait_for(lambda: ObservedNamespace.objects.filter(name=namespace.name, labels__probe="lapse").exists())
 
 
+def test_a_database_that_drops_its_connections_is_survived(product_access, observe, namespace: TestNamespace):
+    cluster = register(product_access)
+    observe()
+    wait_until_listed(cluster)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cursor.fetchone()[0] >= 2
+    namespace.kubectl("label", "namespace", namespace.name, "probe=dropped")
+    wait_for(lambda: ObservedNamespace.objects.filter(name=namespace.name, labels__probe="dropped").exists())
+    since = read(cluster).observer_lease_until
+    wait_for(lambda: read(cluster).observer_lease_until != since)
+
+
 def test_an_api_server_killed_and_started_again(product_access, observe, namespace: TestNamespace):
     cluster = register(product_access)
     observe()
