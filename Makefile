@@ -39,15 +39,15 @@ run: runtime ## start the product alone (DATA_DIR=, PORT=), to connect clusters 
 .PHONY: test
 test: setup lint types imports checks ## everything that must hold before a change lands
 	@$(BIN)/python -m frontend.assets test
-	exec $(BIN)/pytest
+	exec $(BIN)/python -m pytest
 
 .PHONY: test-unit
 test-unit: dev ## the tests without database, cluster and browser
-	@exec $(BIN)/pytest tests/unit
+	@exec $(BIN)/python -m pytest tests/unit
 
 .PHONY: test-e2e
 test-e2e: setup ## the journeys in the browser
-	@exec $(BIN)/pytest tests/e2e
+	@exec $(BIN)/python -m pytest tests/e2e
 
 .PHONY: lint
 lint: dev ## ruff (rules and format) and djlint (templates)
@@ -75,7 +75,7 @@ checks: dev # migrations, Django's own checks and the lock files agree with the 
 
 .PHONY: golden
 golden: setup ## write the golden files anew; review the diff
-	@UPDATE_GOLDEN=1 $(BIN)/pytest tests/golden tests/unit -m golden
+	@UPDATE_GOLDEN=1 $(BIN)/pytest tests/golden
 
 .PHONY: lock
 lock: dev ## resolve and lock the dependencies anew
