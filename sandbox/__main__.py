@@ -26,8 +26,6 @@ from .scenario import load_scenario
 from .simulation import prepare_history, start_simulation, start_teams
 from .status import SandboxStatus, read_status
 
-# A start that has to build first may take a quarter of an hour; `--detach` waits this long at most.
-DETACHED_SECONDS = 1800.0
 DOWN_SECONDS = 60.0
 
 
@@ -83,6 +81,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--scenario", metavar="NAME", help="with the nodes, GPUs and teams of a scenario (demo, tests, or a file)"
     )
     up.add_argument("--no-monitoring", action="store_true", help="without Prometheus and kube-state-metrics")
+    up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)  # for --detach: where to say that all is up
     down = commands.add_parser("down", help="stop the cluster of a folder; everything in it is kept")
     status = commands.add_parser("status", help="show its processes; exit status 1 if not all are well")
     reset = commands.add_parser("reset", help="delete everything in a stopped cluster")
@@ -93,34 +92,36 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _build(_: argparse.Namespace) -> int:
-    started, line = time.monotonic(), BuildLine()
-    if find_programs() is None:
-        try:
-            with stop_signals():
-                build(line)
-        finally:
-            line.end()
-        print(f"Built in {_minutes(time.monotonic() - started)}.")
+    _ensure_programs()
     print(f"The programs lie in {cache_folder()}.")
     return 0
+
+
+def _ensure_programs() -> None:
+    if find_programs() is not None:
+        return
+    started, line = time.monotonic(), BuildLine()
+    try:
+        with stop_signals():
+            build(line)
+    finally:
+        line.end()
+    print(f"Built in {_minutes(time.monotonic() - started)}.")
 
 
 def _up(options: argparse.Namespace) -> int:
     if options.detach:
         return _up_detached(options)
-    line = BuildLine()
+    _ensure_programs()
     scenario = load_scenario(options.scenario) if options.scenario else None
     sandbox = Sandbox(
         options.dir,
         fair_sharing=options.fair_sharing,
         with_monitoring=not options.no_monitoring,
-        report=line,
         on_event=_tell,
     )
     with stop_signals():
         try:
-            _ = sandbox.programs
-            line.end()
             started = time.monotonic()
             if scenario is not None and sandbox.with_monitoring:
                 prepare_history(sandbox, scenario)
@@ -131,9 +132,10 @@ def _up(options: argparse.Namespace) -> int:
                 print(f"Ready after {time.monotonic() - started:.1f} s.")
                 _print_addresses(read_status(options.dir))
                 print("Ctrl-C stops it.", flush=True)
+                if options.ready_fd is not None:
+                    os.write(options.ready_fd, b"ready\n")
                 sandbox.watch(Event())
         except StopRequested:
-            line.end()
             print("Stopped; the folder keeps the cluster.")
     return 0
 
@@ -142,24 +144,35 @@ def _up_detached(options: argparse.Namespace) -> int:
     status = read_status(options.dir)
     if status.holder is not None:
         raise DataDirBusyError(f"{status.directory} is in use by process {status.holder}.")
+    _ensure_programs()
     layout = Layout(options.dir.resolve())
     layout.create()
+    read_end, write_end = os.pipe()
     arguments = [sys.executable, "-m", "sandbox", "up", "--dir", str(options.dir)]
     arguments += ["--fair-sharing"] * options.fair_sharing + ["--no-monitoring"] * options.no_monitoring
     arguments += ["--scenario", options.scenario] if options.scenario else []
+    arguments += ["--ready-fd", str(write_end)]
     with layout.log("sandbox").open("w") as log:
         # A session of its own: closing the terminal must not take the cluster with it.
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(write_end,),
         )
-
-    def is_decided() -> bool:
-        return process.poll() is not None or read_status(options.dir).is_ready
-
-    wait_until(is_decided, seconds=DETACHED_SECONDS, describe="the sandbox to start")
-    if process.poll() is not None:
-        print(layout.log("sandbox").read_text(encoding="utf-8").strip(), file=sys.stderr)
-        return 1
+    os.close(write_end)
+    with os.fdopen(read_end) as ready:
+        try:
+            word = ready.readline()
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
+        if not word:  # it ended
+            process.wait()
+            print(layout.log("sandbox").read_text(encoding="utf-8").strip(), file=sys.stderr)
+            return 1
     _print_addresses(read_status(options.dir))
     print(f"`python -m sandbox down --dir {options.dir}` stops it.")
     return 0
