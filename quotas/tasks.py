@@ -20,14 +20,15 @@ def reconcile_tree(self: Task[[int], None], tree_id: int) -> None:
 def sweep_behind() -> None:
     """Reconcile every tree that is behind: a lost nudge, a failed attempt whose pause is over, capacity that changed."""
     for tree_id in reconcile.list_behind(now=timezone.now()):
-        reconcile_tree.delay(tree_id)
+        # The next sweep asks again: while no worker is there, requests must not pile up.
+        reconcile_tree.apply_async((tree_id,), expires=10)
 
 
 @shared_task(name="quotas.sweep_drift", time_limit=60, expires=60)
 def sweep_drift() -> None:
     """Compare every tree with its cluster: somebody may have edited or deleted an object by hand."""
     for tree_id in reconcile.list_all(now=timezone.now()):
-        reconcile_tree.delay(tree_id)
+        reconcile_tree.apply_async((tree_id,), expires=60)
 
 
 @receiver(retry_requested)

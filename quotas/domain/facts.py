@@ -23,9 +23,10 @@ class HeldWorkload:
 class TreeFacts:
     """Amounts are in kit.quantity units.
 
-    `bound_elsewhere` maps a namespace to the path of the leaf of another tree that has it, `queues_elsewhere` a queue name to
-    the path of the node of another tree; `foreign_queues` are ClusterQueues and Cohorts in the cluster that are not ours.
-    `running_pods` are names by namespace, `held` the workloads that hold quota in a leaf.
+    `bound_elsewhere` maps a namespace to the path of the leaf of another tree that has it, `queues_elsewhere` a queue name to the
+    path of the node of another tree; `trees_elsewhere` are the names of the cluster's other trees. `foreign_queues` are
+    ClusterQueues and Cohorts in the cluster that are not ours. `running_pods` are names by namespace, `held` the workloads that
+    hold quota in a leaf.
     """
 
     capacity: Mapping[str, int] | None = None
@@ -33,6 +34,7 @@ class TreeFacts:
     groups: frozenset[str] | None = None
     bound_elsewhere: Mapping[str, str] = field(default_factory=dict)
     queues_elsewhere: Mapping[str, str] = field(default_factory=dict)
+    trees_elsewhere: frozenset[str] = frozenset()
     foreign_queues: frozenset[str] = frozenset()
     running_pods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: Mapping[NodeKey, tuple[HeldWorkload, ...]] = field(default_factory=dict)

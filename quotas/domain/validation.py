@@ -98,6 +98,9 @@ def _judge_names(tree: Tree, facts: TreeFacts) -> Iterator[Finding]:
                 value=node.name,
                 message=f"{path}: two nodes under one parent have the name {node.name!r}",
             )
+    root = tree.root.name
+    if root in facts.trees_elsewhere:
+        yield _name_clash(root, root, f"{root}: another tree of this cluster has the name")
     yield from _judge_queue_names(tree, facts)
 
 

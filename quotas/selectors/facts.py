@@ -34,10 +34,18 @@ def gather_facts(*, cluster: Cluster, row: QuotaTree | None, tree: Tree, changes
         queues_elsewhere={
             node.queue_name: f"{node.name} of tree {node.tree.name}" for node in others.select_related("tree")
         },
+        trees_elsewhere=_list_other_trees(cluster, row),
         foreign_queues=_list_foreign_queues(cluster),
         running_pods=_list_running_pods(cluster, namespaces),
         held=_list_held(cluster, tree),
     )
+
+
+def _list_other_trees(cluster: Cluster, row: QuotaTree | None) -> frozenset[str]:
+    trees = QuotaTree.objects.filter(cluster=cluster)
+    if row is not None:
+        trees = trees.exclude(pk=row.pk)
+    return frozenset(trees.values_list("name", flat=True))
 
 
 def _list_namespaces(cluster: Cluster) -> frozenset[str]:

@@ -65,6 +65,8 @@ def apply_changes(
             raise refuse(judgement)
         _record_changes(row, before, changes, judgement, by=by)
         added = save_tree(row, before, judgement.tree, by=by)
+        row.name = judgement.tree.root.name  # a tree is called like its root
+        row.save(update_fields=["name"])
         raise_generation(row)
     return AppliedChanges(tree=row, added=added, warnings=judgement.warnings)
 

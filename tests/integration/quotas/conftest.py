@@ -51,7 +51,14 @@ def cluster(db: None) -> Cluster:
 def nudges() -> Iterator[list[int]]:
     """Ids of the trees for which reconciling was asked; nothing is enqueued."""
     asked: list[int] = []
-    with mock.patch.object(tasks.reconcile_tree, "delay", asked.append):
+
+    def ask(arguments: tuple[int], expires: int) -> None:
+        asked.extend(arguments)
+
+    with (
+        mock.patch.object(tasks.reconcile_tree, "delay", asked.append),
+        mock.patch.object(tasks.reconcile_tree, "apply_async", ask),
+    ):
         yield asked
 
 

@@ -229,6 +229,14 @@ def test_a_tree_name_is_unique_in_its_cluster(example: Example, cluster: Cluster
         services.create_tree(cluster=cluster, name="root", by=example.admin)
 
 
+def test_a_tree_is_called_like_its_root(example: Example, cluster: Cluster):
+    apply(example, RenameNode(node=example.key("root"), name="company"))
+    assert QuotaTree.objects.get(pk=example.tree.pk).name == "company"
+    services.create_tree(cluster=cluster, name="second", by=example.admin)
+    with pytest.raises(QuotaRefusedError, match="another tree of this cluster"):
+        apply(example, RenameNode(node=example.key("root"), name="second"))
+
+
 def test_a_tree_with_broken_quantities_is_not_made(cluster: Cluster, nudges: list[int]):
     with pytest.raises(QuotaRefusedError) as caught:
         services.create_tree(cluster=cluster, name="a.b", by=None, min={"cpu": "5"}, max={"cpu": "4"})

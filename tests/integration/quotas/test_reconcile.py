@@ -44,6 +44,13 @@ def test_a_lost_nudge_is_made_good_by_the_sweep(example: Example, nudges: list[i
     assert nudges == [example.tree.pk]
 
 
+def test_the_slow_sweep_looks_at_every_tree(example: Example, nudges: list[int]):
+    set_in_step(example)
+    nudges.clear()
+    tasks.sweep_drift.apply()
+    assert nudges == [example.tree.pk]
+
+
 def test_changed_capacity_asks_for_another_pass(example: Example, cluster: Cluster):
     set_in_step(example)
     Cluster.objects.filter(pk=cluster.pk).update(schedulable_capacity={**CAPACITY, "cpu": 32_000})
