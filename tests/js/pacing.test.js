@@ -12,14 +12,14 @@ test("a burst of changes becomes one refresh a quarter of a second later", () =>
 test("refreshes keep a distance, so a stream of changes does not become a stream of requests", () => {
   const pace = createPace();
   noteChange(pace, 0);
-  noteStart(pace);
+  noteStart(pace, 250);
   assert.equal(noteEnd(pace, 300), null);
   assert.equal(noteChange(pace, 310), 390);
 });
 
 test("a change during a refresh asks for one more", () => {
   const pace = createPace();
-  noteStart(pace);
+  noteStart(pace, 50);
   assert.equal(noteChange(pace, 100), null);
   assert.equal(noteChange(pace, 120), null);
   assert.equal(noteEnd(pace, 200), 400);
@@ -35,4 +35,11 @@ test("an event without a cluster, or of every cluster, concerns all that list it
   assert.equal(concerns({ topics: ["sync"] }, "quotas sync", "1"), true);
   assert.equal(concerns({ topics: ["sync"], cluster: 0 }, "quotas sync", "1"), true);
   assert.equal(concerns({ topics: ["nodes"] }, "quotas sync", "1"), false);
+});
+
+test("a page that takes long to make is asked for less often", () => {
+  const pace = createPace();
+  noteStart(pace, 0);
+  noteEnd(pace, 2000);
+  assert.equal(noteChange(pace, 2010), 1990);
 });

@@ -15,7 +15,7 @@ from frontend.chips import Chip, build_sync_chip
 from frontend.drafting import Drafted, read_drafted
 from frontend.pages.quotas.drafts import DraftBar, build_draft_bar
 from frontend.pages.quotas.panel import NodePanel, build_panel
-from frontend.pages.quotas.rows import NodeRow, TableState, build_rows
+from frontend.pages.quotas.rows import NodeRow, TableState, build_rows, read_collapsed
 from frontend.resources import GPU, choose_resource, count_amount, name_resource, show_amount, unit_of
 from frontend.tables import Column, FilterChip, TableQuery
 from frontend.words import count_of
@@ -87,7 +87,7 @@ def build_quota_list(cluster: Cluster | None, *, viewer: User, table: TableQuery
     state = TableState(
         table=table,
         resource=resource,
-        collapsed=frozenset(filter(None, table.get("collapsed").split(","))),
+        collapsed=read_collapsed(table.get("collapsed"), usages),
         open_key=table.get("node"),
         viewer=viewer,
     )

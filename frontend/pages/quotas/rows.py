@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlencode
 
 from django.utils.safestring import SafeString
@@ -20,6 +21,10 @@ from frontend.tables import TableQuery
 from quotas.domain.tree import Node, NodeKey
 from quotas.domain.usage import ResourceUsage
 from quotas.selectors import NodeView, TreeUsage
+
+# From here on a tree is read from the top: a thousand rows say nothing at a glance and cost a second.
+LARGE_TREE: Final = 200
+NOTHING_CLOSED: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,18 @@ class TableState:
         return self.table.url(**changes)
 
     def toggle_url(self, key: str) -> str:
-        return self.url(collapsed=",".join(sorted(self.collapsed ^ {key})) or None)
+        return self.url(collapsed=",".join(sorted(self.collapsed ^ {key})) or NOTHING_CLOSED)
+
+
+def read_collapsed(text: str, usages: Sequence[TreeUsage]) -> frozenset[str]:
+    """Which nodes the address closes. A large tree starts with everything below its departments closed."""
+    if text == NOTHING_CLOSED:
+        return frozenset()
+    if text:
+        return frozenset(text.split(","))
+    if sum(len(usage.nodes) for usage in usages) <= LARGE_TREE:
+        return frozenset()
+    return frozenset(str(view.id) for usage in usages for view in usage.nodes if view.depth == 1)
 
 
 def build_rows(usage: TreeUsage, drafted: Drafted | None, state: TableState) -> tuple[NodeRow, ...]:

@@ -127,7 +127,7 @@ class AidLive extends HTMLElement {
       region.timer = setTimeout(() => this.refresh(id), 1000);
       return;
     }
-    noteStart(region.pace);
+    noteStart(region.pace, performance.now());
     element.dispatchEvent(new CustomEvent(REFRESH_EVENT, { bubbles: false }));
     // An element that htmx does not know yet sends nothing, and so would never be free again.
     region.timer = setTimeout(() => this.finish(id), FALLBACK_MILLISECONDS * 2);
@@ -136,7 +136,7 @@ class AidLive extends HTMLElement {
   /** @param {Event} event */
   markStart(event) {
     const id = liveIdOf(event);
-    if (id) noteStart(this.regionOf(id).pace);
+    if (id) noteStart(this.regionOf(id).pace, performance.now());
   }
 
   /** @param {Event} event */

@@ -8,11 +8,11 @@
 export const DEBOUNCE_MILLISECONDS = 250;
 export const GAP_MILLISECONDS = 400;
 
-/** @typedef {{dueAt: number | null, isBusy: boolean, isDirty: boolean, endedAt: number}} Pace */
+/** @typedef {{dueAt: number | null, isBusy: boolean, isDirty: boolean, startedAt: number, endedAt: number}} Pace */
 
 /** @returns {Pace} */
 export function createPace() {
-  return { dueAt: null, isBusy: false, isDirty: false, endedAt: -Infinity };
+  return { dueAt: null, isBusy: false, isDirty: false, startedAt: 0, endedAt: -Infinity };
 }
 
 /**
@@ -26,13 +26,19 @@ export function noteChange(pace, now) {
     return null;
   }
   if (pace.dueAt !== null) return null;
-  pace.dueAt = Math.max(now + DEBOUNCE_MILLISECONDS, pace.endedAt + GAP_MILLISECONDS);
+  // A page that takes long to make is asked for less often: it pauses at least as long as it took.
+  const gap = Math.max(GAP_MILLISECONDS, pace.endedAt - pace.startedAt);
+  pace.dueAt = Math.max(now + DEBOUNCE_MILLISECONDS, pace.endedAt + gap);
   return pace.dueAt - now;
 }
 
-/** @param {Pace} pace */
-export function noteStart(pace) {
+/**
+ * @param {Pace} pace
+ * @param {number} now
+ */
+export function noteStart(pace, now) {
   pace.dueAt = null;
+  pace.startedAt = now;
   pace.isBusy = true;
   pace.isDirty = false;
 }

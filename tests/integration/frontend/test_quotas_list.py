@@ -131,7 +131,18 @@ def test_a_closed_node_hides_what_is_below_and_a_link_opens_it(client: Client, s
     assert 'title="research"' in html
     assert 'title="nlp"' not in html
     assert 'aria-expanded="false"' in html
-    assert 'href="/quotas/" data-aid-toggle' in html
+    assert 'href="/quotas/?collapsed=none" data-aid-toggle' in html
+    assert 'title="nlp"' in open_as(client, setting.admin, "/quotas/?collapsed=none")
+
+
+def test_a_large_tree_starts_at_its_departments(client: Client, setting: Setting) -> None:
+    for number in range(200):
+        make_quota(setting.vision, f"team-{number}")
+    html = open_as(client, setting.admin)
+    assert 'title="research"' in html
+    assert 'title="vision"' not in html
+    assert 'title="team-7"' in open_as(client, setting.admin, "/quotas/?search=team-7")
+    assert 'title="team-7"' in open_as(client, setting.admin, "/quotas/?collapsed=none")
 
 
 def test_the_panel_opens_beside_the_table_from_the_address(client: Client, setting: Setting) -> None:
