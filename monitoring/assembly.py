@@ -61,21 +61,31 @@ def _build_device(key: DeviceKey, values: Figures, *, fatal: int | None, pods: s
     )
 
 
-def build_totals(samples: Iterable[Sample]) -> ClusterTotals:
+def build_totals(snapshot: GpuSnapshot, allocation: Iterable[Sample]) -> ClusterTotals:
     """What is missing is None, but for the counts of devices: none reported is none seen."""
-    figures = {sample.labels.get(FIGURE, ""): sample.value for sample in samples if math.isfinite(sample.value)}
+    figures = {sample.labels.get(FIGURE, ""): sample.value for sample in allocation if math.isfinite(sample.value)}
+    sized = [device for device in snapshot.devices if device.memory_total_bytes]
+    working = [device for device in sized if device.used_ratio is not None]
+    ratios = [device.used_ratio for device in snapshot.devices if device.used_ratio is not None]
     return ClusterTotals(
-        used_ratio=_ratio(figures.get("used")),
-        weighted_used_ratio=_ratio(figures.get("used_weighted")),
-        memory_used_bytes=_whole(figures.get("memory_used")),
-        memory_total_bytes=_whole(figures.get("memory_total")),
-        memory_allocated_bytes=_whole(figures.get("memory_allocated")),
-        devices=int(figures.get("devices", 0)),
-        physical_gpus=int(figures.get("physical", 0)),
+        used_ratio=sum(ratios) / len(ratios) if ratios else None,
+        weighted_used_ratio=sum((device.used_ratio or 0) * (device.memory_total_bytes or 0) for device in working)
+        / sum(device.memory_total_bytes or 0 for device in working)
+        if working
+        else None,
+        memory_used_bytes=sum(device.memory_used_bytes or 0 for device in sized) if sized else None,
+        memory_total_bytes=_sum_memory(sized) if sized else None,
+        memory_allocated_bytes=_sum_memory([device for device in sized if device.pods]) if sized else None,
+        devices=len(snapshot.devices),
+        physical_gpus=len({device.uuid for device in snapshot.devices}),
         gpus_allocated=_whole(figures.get("allocated")),
         gpus_total=_whole(figures.get("total")),
         gpus_usable=_whole(figures.get("usable")),
     )
+
+
+def _sum_memory(devices: Iterable[GpuDevice]) -> int:
+    return sum(device.memory_total_bytes or 0 for device in devices)
 
 
 def build_node_usage(samples: Iterable[Sample]) -> dict[str, NodeUsage]:

@@ -109,21 +109,15 @@ def device_recent_xids(scheme: Scheme = PLAIN, *, thresholds: Thresholds = DEFAU
 # --- totals and nodes --------------------------------------------------------------------------------------------------------
 
 
-def cluster_totals(scheme: Scheme = PLAIN) -> Query:
-    """One sample per figure; a figure whose source is missing is missing, not 0."""
-    used, total = _memory(MEMORY_USED, scheme), _memory_total(scheme)
-    held = f"{total} and on (UUID, GPU_I_ID) {_pod(MEMORY_USED, scheme)}"
+def cluster_allocation() -> Query:
+    """One sample per figure, in GPUs: `allocated` by requests, `total` schedulable, `usable` on Ready, uncordoned nodes.
+
+    Empty without kube-state-metrics. What is used comes from `device_readings`: a total and the list behind it are one query.
+    """
     return Query(
-        name="cluster_totals",
+        name="cluster_allocation",
         text=_union(
-            used=f"avg({_util(scheme)})",
-            used_weighted=_weighted(scheme),
-            memory_used=f"sum({used})",
-            memory_total=f"sum({total})",
-            memory_allocated=f"sum({held}) or sum({total}) * 0",
-            devices=f"count({total})",
-            physical=f"count(count by (UUID) ({total}))",
-            allocated=_allocated(scheme),
+            allocated=f"sum({_pod_requests()}) or sum({_capacity()}) * 0",
             total=f"sum({_capacity()})",
             usable=f"sum({_usable_allocatable()})",
         ),
@@ -184,6 +178,8 @@ def free_card_histogram() -> Query:
 def node_history(node: str, scheme: Scheme = PLAIN) -> Query:
     """Per device of one node: utilisation in percent."""
     name = _check_name(node)
+    if not scheme.hosts_are_pods:
+        return Query(name="node_history", text=_util(scheme, host=name))
     here = f'label_replace(vector(1), "node", "{name}", "", "")'
     return Query(name="node_history", text=f"{_util(scheme)} and on (node) {here}")
 
@@ -305,10 +301,20 @@ def _gauge(selector: str) -> str:
     return f"({selector} < {SMALLEST_BLANK})"
 
 
-def _device(metric: str, scheme: Scheme, *, matchers: str = "") -> str:
-    """One value per device, however many copies pods and replicas make of it."""
-    selector = f"{metric}{{{matchers}}}" if matchers else metric
-    return f"max by ({_DEVICE}) ({_node(_gauge(selector), scheme)})"
+def _device(metric: str, scheme: Scheme, *, matchers: str = "", host: str = "") -> str:
+    """One value per device, however many copies pods and replicas make of it; those of one host when it is given."""
+    parts = [matchers] if matchers else []
+    if host:
+        spellings = [[f'Hostname="{host}"'], ['Hostname=""', f'hostname="{host}"']]
+        selector = " or ".join(_gauge(_select(metric, [*spelling, *parts])) for spelling in spellings)
+        selector = f"({selector})"
+    else:
+        selector = _gauge(_select(metric, parts))
+    return f"max by ({_DEVICE}) ({_node(selector, scheme)})"
+
+
+def _select(metric: str, matchers: Sequence[str]) -> str:
+    return f"{metric}{{{', '.join(matchers)}}}" if matchers else metric
 
 
 def _pod(
@@ -342,11 +348,10 @@ def _pod(
     return f"max by (namespace, pod, {_DEVICE}) ({_node(f'({exported} or {honoured})', scheme)})"
 
 
-def _util(scheme: Scheme) -> str:
-    """Utilisation in percent. GPU_UTIL where it means something, else the engine's activity, else whatever GPU_UTIL there is."""
-    whole = _device(UTIL, scheme, matchers=_WHOLE)
-    engine = f"max by ({_DEVICE}) ({_node(_gauge(ENGINE) + ' * 100', scheme)})"
-    return f"({whole} or {engine} or {_device(UTIL, scheme)})"
+def _util(scheme: Scheme, *, host: str = "") -> str:
+    """Utilisation in percent: GPU_UTIL of whole cards, the engine's activity where there is none or where it means nothing."""
+    whole = _device(UTIL, scheme, matchers=_WHOLE, host=host)
+    return f"({whole} or {_device(ENGINE, scheme, host=host)} * 100)"
 
 
 def _memory(metric: str, scheme: Scheme) -> str:
@@ -356,11 +361,6 @@ def _memory(metric: str, scheme: Scheme) -> str:
 def _memory_total(scheme: Scheme) -> str:
     """Used + free. Reserved memory is left out: only some exporters report it."""
     return f"(({_device(MEMORY_USED, scheme)} + {_device(MEMORY_FREE, scheme)}) * {MIB})"
-
-
-def _weighted(scheme: Scheme) -> str:
-    util, total = _util(scheme), _memory_total(scheme)
-    return f"sum({util} * {total}) / sum({total} and {util})"
 
 
 def _ksm(metric: str, matchers: str, *, namespaces: Iterable[str] | None = None) -> str:

@@ -180,15 +180,19 @@ def get_heat_strip(cluster: Cluster) -> HeatStrip:
 
 
 def get_cluster_totals(cluster: Cluster) -> Reading[ClusterTotals]:
+    """The figures over all devices: the sums of the very snapshot that the heat strip shows, and allocation by requests."""
     now = timezone.now()
+    snapshot = get_gpu_snapshot(cluster)
+    if not isinstance(snapshot, Telemetry):
+        return snapshot
 
-    def fetch(source: Source) -> Answer[ClusterTotals]:
-        vector = source.client.query(promql.cluster_totals(source.scheme).text, at=now)
-        if not vector.samples:
-            raise source.no_telemetry()
-        return Answer(value=assembly.build_totals(vector.samples), warnings=vector.warnings)
+    def fetch(source: Source) -> Answer[Vector]:
+        vector = source.client.query(promql.cluster_allocation().text, at=now)
+        return Answer(value=vector, warnings=vector.warnings)
 
-    return ask(cluster, "cluster_totals", now=now, fetch=fetch)
+    allocation = ask(cluster, "cluster_allocation", now=now, fetch=fetch)
+    samples = allocation.value.samples if isinstance(allocation, Telemetry) else ()
+    return snapshot.map(lambda value: assembly.build_totals(value, samples))
 
 
 def list_node_usage(cluster: Cluster) -> Reading[Mapping[str, NodeUsage]]:

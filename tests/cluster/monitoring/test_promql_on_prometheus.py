@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
 import pytest
 
@@ -37,7 +38,8 @@ def by_uuid(snapshot: GpuSnapshot) -> dict[tuple[str, str], GpuDevice]:
 
 
 def test_totals_of_the_reference_set(filled_prometheus: FilledPrometheus) -> None:
-    totals = assembly.build_totals(samples(filled_prometheus, "reference", promql.cluster_totals()))
+    snapshot = read_snapshot(filled_prometheus, "reference")
+    totals = assembly.build_totals(snapshot, samples(filled_prometheus, "reference", promql.cluster_allocation()))
 
     assert totals.used_ratio == pytest.approx(0.27143, abs=1e-5)
     assert totals.weighted_used_ratio == pytest.approx(0.23208, abs=1e-5)
@@ -81,6 +83,37 @@ def test_free_cards_are_counted_on_usable_nodes_only(filled_prometheus: FilledPr
     assert histogram == {"1": 3, "2": 1}
 
 
+def test_the_history_of_the_cluster_agrees_with_its_totals(filled_prometheus: FilledPrometheus) -> None:
+    figures = {
+        labels["figure"]: value for labels, value in filled_prometheus.ask("reference", promql.cluster_history())
+    }
+    assert figures["used"] == pytest.approx(27.143, abs=1e-3)
+    assert figures["memory"] == pytest.approx(0.11557, abs=1e-5)
+    assert (figures["allocated"], figures["total"]) == (5, 14)
+
+
+def test_a_history_has_a_value_per_step(filled_prometheus: FilledPrometheus) -> None:
+    end = filled_prometheus.moment("reference")
+    start = end - timedelta(minutes=30)
+    matrix = filled_prometheus.client.query_range(promql.cluster_history().text, start=start, end=end, step_seconds=120)
+    history = assembly.build_history(
+        matrix,
+        start=start,
+        end=end,
+        step_seconds=120,
+        name_line=lambda labels: labels.get("figure"),
+        convert=lambda line, value: round(value, 3),
+    )
+    assert len(history.at) == 16
+    assert history.lines["used"] == (27.143,) * 16
+    assert history.lines["allocated"] == (5.0,) * 16
+
+
+def test_without_kube_state_metrics_allocation_is_counted_from_telemetry(filled_prometheus: FilledPrometheus) -> None:
+    figures = {labels["figure"]: value for labels, value in filled_prometheus.ask("idle", promql.cluster_history())}
+    assert figures["allocated"] == figures["total"] == 7, "six pods, one of them with two cards"
+
+
 def test_devices_of_the_reference_set(filled_prometheus: FilledPrometheus) -> None:
     devices = by_uuid(read_snapshot(filled_prometheus, "reference"))
 
@@ -111,9 +144,8 @@ def test_a_host_label_that_names_a_pod_is_mapped_to_its_node(filled_prometheus: 
 
     devices = by_uuid(read_snapshot(filled_prometheus, "a2-hosts-are-pods", HOSTS_ARE_PODS))
     assert {device.node for device in devices.values()} == {"node-a"}
-    totals = assembly.build_totals(
-        samples(filled_prometheus, "a2-hosts-are-pods", promql.cluster_totals(HOSTS_ARE_PODS))
-    )
+    allocation = samples(filled_prometheus, "a2-hosts-are-pods", promql.cluster_allocation())
+    totals = assembly.build_totals(GpuSnapshot(devices=tuple(devices.values())), allocation)
     assert totals.used_ratio == pytest.approx(0.4)
     assert totals.gpus_allocated == 1
 
@@ -176,8 +208,14 @@ def test_pods_show_their_own_share_of_a_shared_card(filled_prometheus: FilledPro
 
 
 def test_the_history_of_a_node_is_that_of_its_devices(filled_prometheus: FilledPrometheus) -> None:
-    lines = filled_prometheus.ask("reference", promql.node_history("node-a"))
-    assert {labels["gpu"]: value for labels, value in lines} == {"0": 80, "1": 0}
+    def lines(name: str, node: str, scheme: Scheme = PLAIN) -> dict[str, float]:
+        return {
+            labels["gpu"]: value for labels, value in filled_prometheus.ask(name, promql.node_history(node, scheme))
+        }
+
+    assert lines("reference", "node-a") == {"0": 80, "1": 0}
+    assert lines("reference", "node-b") == {"0": 0, "1": 0}, "spelled hostname"
+    assert lines("a2-hosts-are-pods", "node-a", HOSTS_ARE_PODS) == {"0": 80, "1": 0}
 
 
 def read_idle(prometheus: FilledPrometheus, name: str, *pods: tuple[str, str, int]) -> IdleReport:

@@ -81,7 +81,7 @@ def test_no_xid_is_none_and_not_zero() -> None:
 
 
 def test_totals_that_are_missing_are_none() -> None:
-    totals = build_totals(
-        [Sample(labels={FIGURE: "devices"}, value=3.0), Sample(labels={FIGURE: "used"}, value=math.nan)]
-    )
-    assert (totals.devices, totals.used_ratio, totals.gpus_total, totals.memory_used_ratio) == (3, None, None, None)
+    snapshot = build_snapshot([Sample(labels={**DEVICE, FIGURE: "used"}, value=math.nan)])
+    totals = build_totals(snapshot, [Sample(labels={FIGURE: "total"}, value=8.0)])
+    assert (totals.used_ratio, totals.memory_used_ratio, totals.memory_allocated_bytes) == (None, None, None)
+    assert (totals.gpus_total, totals.gpus_allocated) == (8, None)
