@@ -503,4 +503,4 @@ def _describe_gpus(found: Sequence[Card], everything: Sequence[Card], table: Tab
         for state in GpuState
         if counts[state]
     ]
-    return join_words([head, join_words(parts)], ": ") if parts else join_words([f"{head}."])
+    return join_words([head, ": ", join_words(parts), "."], "") if parts else join_words([f"{head}."])
