@@ -89,13 +89,14 @@ def describe_rules(drafted: Drafted, key: NodeKey, resources: Sequence[str]) -> 
         words = []
         try:
             below = tree.children_min(key, resource)
-            ceiling = tree.effective_max(node.parent, resource) if node.parent is not None else None
+            ceiling = None if node.parent is None else tree.effective_max(node.parent, resource)
+            left = None if node.parent is None else _find_unspoken(tree, node.parent, resource, except_for=key)
         except QuantityError:
             continue
         if below:
-            words.append(
-                f"Min at least {show_amount(resource, below)} {unit}".rstrip() + ", the sum of the children's Min"
-            )
+            words.append(f"Min at least {show_amount(resource, below)} {unit}".rstrip() + ", the sum of the children's")
+        if left is not None:
+            words.append(f"Min at most {show_amount(resource, left)} {unit}".rstrip() + ", what the parent has left")
         if ceiling is not None:
             words.append(f"Max at most {show_amount(resource, ceiling)} {unit}".rstrip() + ", the ceiling above")
         rules[resource] = "; ".join(words)

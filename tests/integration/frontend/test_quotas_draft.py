@@ -88,6 +88,17 @@ def test_a_rule_of_another_node_stands_above_the_form(client: Client, admin: Use
     assert "<span>root: Min nvidia.com/gpu 40 is below 50, the sum of the children&#x27;s Min" in html
 
 
+def test_the_limits_stand_at_the_field_before_anything_is_broken(client: Client, admin: User, team: QuotaNode) -> None:
+    make_quota(get_root(team.tree), "vision", min_gpus=20)
+    make_quota(team, "asr", min_gpus=4)
+    html = client.get(edit_url(team)).content.decode()
+    assert "Min at least 4, the sum of the children&#x27;s" in html
+    assert "Min at most 20, what the parent has left" in html
+    assert "Max at most 40, the ceiling above" in html
+    below = client.get(edit_url(team, "add")).content.decode()
+    assert "Min at most 12, what the parent has left" in below
+
+
 def test_a_change_may_be_kept_although_it_breaks_a_rule(client: Client, admin: User, team: QuotaNode) -> None:
     response = client.post(edit_url(team), {f"min.{GPU}": "16", f"max.{GPU}": "64", "anyway": "1"})
     assert response.status_code == 302
