@@ -93,6 +93,7 @@ def test_a_broken_stream_resumes_without_a_new_list(
     product_access, proxy: FaultProxy, api, namespace: TestNamespace, follow
 ):
     follower = follow(KubeClient(replace(product_access, api_server_url=proxy.url)))
+    wait_for(lambda: follower.lists() == 1)
     first = create(api, namespace, "first")
     wait_for(lambda: follower.has_seen(first))
     proxy.close_port()
