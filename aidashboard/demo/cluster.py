@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Final
 
 from aidashboard.demo.progress import Progress
-from aidashboard.stack.supervision import ProcessSpec
 from sandbox.build import BuildProgress
 from sandbox.cluster import Sandbox
-from sandbox.history import write_history
-from sandbox.prometheus import GPU_JOB, PRODUCT_JOB
-from sandbox.scenario import create_nodes, load_scenario
+from sandbox.scenario import load_scenario
+from sandbox.simulation import prepare_history, start_simulation, start_teams
 
 RBAC: Final = Path(__file__).resolve().parent.parent.parent / "deploy" / "rbac"
 NAMESPACE: Final = "aidashboard-system"
@@ -38,19 +35,18 @@ class DemoCluster:
         self._report = report
         self._stopping = stopping
 
-    def start(self, *, web_address: str) -> None:
+    def start(self) -> None:
         """Bring up the control plane, the nodes and their telemetry. Afterwards the product can be told of it.
 
         Raises: BuildError, StartError, DataDirBusyError with a message for people.
         """
         sandbox = self.sandbox
-        self._write_history()
+        self._report(Progress(phase="start", message="Preparing the cluster"))
+        prepare_history(sandbox, self.scenario)
         self._report(Progress(phase="start", message="Starting the cluster: API server, scheduler, Kueue, Prometheus"))
         sandbox.start()
         self._report(Progress(phase="fill", message=f"Adding {self.scenario.gpu_count} simulated GPUs"))
-        create_nodes(sandbox.api, self.scenario)
-        self._start_exporter()
-        sandbox.add_target(PRODUCT_JOB, web_address)
+        start_simulation(sandbox, self.scenario)
         for manifest in sorted(RBAC.glob("*.yaml")):
             sandbox.apply(manifest.read_text(encoding="utf-8"))
 
@@ -60,17 +56,7 @@ class DemoCluster:
 
     def start_teams(self) -> None:
         """Let the teams of the scenario submit work; they wait by themselves until their queues exist."""
-        self.sandbox.supervisor.start(
-            ProcessSpec(
-                name="teams",
-                command=(
-                    *(sys.executable, "-m", "sandbox.driver"),
-                    *("--kubeconfig", str(self.sandbox.kubeconfig)),
-                    *("--scenario", self._scenario_name),
-                ),
-                log_path=self.sandbox.layout.logs / "teams.log",
-            )
-        )
+        start_teams(self.sandbox, self._scenario_name)
 
     def watch(self) -> None:
         """Restart what crashes until the demo stops."""
@@ -78,29 +64,6 @@ class DemoCluster:
 
     def stop(self) -> None:
         self.sandbox.stop()
-
-    def _start_exporter(self) -> None:
-        port = self.sandbox.port(GPU_JOB)
-        self.sandbox.supervisor.start(
-            ProcessSpec(
-                name="gpu-exporter",
-                command=(
-                    *(sys.executable, "-m", "sandbox.gpus"),
-                    *("--kubeconfig", str(self.sandbox.kubeconfig), "--port", str(port)),
-                ),
-                log_path=self.sandbox.layout.logs / "gpu-exporter.log",
-            )
-        )
-        self.sandbox.add_target(GPU_JOB, f"127.0.0.1:{port}")
-
-    def _write_history(self) -> None:
-        """A day of figures before the very first start, so that charts have something to show."""
-        data = self.sandbox.prometheus_data
-        if data.exists():
-            return
-        promtool = self.sandbox.programs.promtool
-        self._report(Progress(phase="start", message="Writing 24 hours of GPU history"))
-        write_history(self.scenario, data=data, promtool=promtool, memory=self.sandbox.layout.gpu_memory)
 
     def _report_build(self, progress: BuildProgress) -> None:
         """Called about once a second while something is built: also the place to give up."""

@@ -112,7 +112,7 @@ class Demo:
             cluster.stop()
 
     def _bring_up(self, cluster: DemoCluster, reporter: ProgressReporter) -> None:
-        cluster.start(web_address=f"127.0.0.1:{self._stack.port}")
+        cluster.start()
         reporter.report(Progress(phase="fill", message="Registering the cluster and drawing the quota tree"))
         write_private(self._paths.product_kubeconfig, cluster.product_kubeconfig())
         self._seed(
