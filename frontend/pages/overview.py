@@ -308,7 +308,7 @@ def _answer_wasted(inventory: Inventory, idle: SourceState, cluster: Cluster) ->
         key="wasted",
         title="Wasted",
         icon="zzz",
-        tone="warn" if total else "good",
+        tone="plain" if not idle.is_available else "warn" if total else "good",
         figure=total if idle.is_available else None,
         unit=f"{'GPU' if total == 1 else 'GPUs'} held and idle for over an hour",
         reason=idle.message,

@@ -123,6 +123,7 @@ def _describe_room(room: LeafRoom, *, free_gpus: int) -> str:
         return "Full: new work waits."
     if room.startable > free_gpus:
         kind = "guaranteed" if not room.can_borrow else f"{room.free_within_min} of them guaranteed"
+        kind = kind if room.free_within_min else "all of them borrowed"
         free = f"{free_gpus} {'is' if free_gpus == 1 else 'are'} free in the cluster now"
         return f"Room for {count_of(room.startable, 'GPU')}, {kind}; {free}."
     if not room.can_borrow:

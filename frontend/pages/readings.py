@@ -64,23 +64,28 @@ def describe_reading(reading: Reading[Any]) -> SourceState:  # Any: whatever was
         return SourceState(
             is_available=True,
             is_stale=problem is not None,
-            message=problem.message if problem else "; ".join(reading.warnings),
+            message=_sentence(problem.message if problem else "; ".join(reading.warnings)),
             can_connect=False,
             as_of=reading.as_of,
         )
     return SourceState(
         is_available=False,
         is_stale=False,
-        message=reading.message,
+        message=_sentence(reading.message),
         can_connect=reading.reason == UnavailableReason.NO_SOURCE,
         as_of=None,
     )
 
 
+def _sentence(message: str) -> str:
+    """The source's own words as a sentence."""
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}." if message else ""
+
+
 def build_series(reading: Reading[History], looks: Mapping[str, LineLook]) -> dict[str, Any]:  # Any: JSON
     """The JSON that `<aid-time-series>` draws: times in seconds, one list of values per line, None for a gap."""
     if not isinstance(reading, Telemetry):
-        return {"times": [], "lines": [], "message": reading.message}
+        return {"times": [], "lines": [], "message": _sentence(reading.message)}
     history = reading.value
     return {
         "times": [int(at.timestamp()) for at in history.at],
@@ -96,7 +101,7 @@ def build_series(reading: Reading[History], looks: Mapping[str, LineLook]) -> di
 def build_series_table(reading: Reading[History], looks: Mapping[str, LineLook]) -> SeriesTable:
     header = tuple(look.label for look in looks.values())
     if not isinstance(reading, Telemetry):
-        return SeriesTable(header=header, rows=(), message=reading.message)
+        return SeriesTable(header=header, rows=(), message=_sentence(reading.message))
     history = reading.value
     count = len(history.at)
     stride = max(1, (count - 1) // (TABLE_ROWS - 1)) if count else 1

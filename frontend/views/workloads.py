@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from clusters.selectors import get_cluster
 from django.http import HttpResponseBase
 from django.utils import timezone
 
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
+from clusters.selectors import get_cluster
 from frontend.chosen_cluster import get_chosen_cluster
 from frontend.pages import workloads as pages
 from frontend.rendering import render_csv, render_page

@@ -77,7 +77,7 @@ class AidTimeSeries extends HTMLElement {
     const series = this.series;
     if (!series || !this.stage) return;
     if (isEmpty(series)) {
-      this.say(`No data for this chart: ${series.message || "nothing was recorded in this range."}`);
+      this.say(`No data for this chart: ${series.message || "Nothing was recorded in this range."}`);
       return;
     }
     this.chart?.destroy();
@@ -166,6 +166,7 @@ function formatTime(seconds) {
     day: "numeric",
     hour: "2-digit",
     minute: "2-digit",
+    hourCycle: "h23",
   });
 }
 
