@@ -37,19 +37,20 @@ def explain(rows: Sequence[ObservedWorkload], *, leaves: Leaves, names_others: b
     explanations = {}
     for row in rows:
         leaf = leaves.find(row)
-        evicted = _find_condition(row, "Evicted")
+        reason, message = _find_obstacle(row)
+        eviction = _find_condition(row, "Evicted", status="True")
         explanations[row.uid] = explain_pending(
             PendingFacts(
-                reason=row.reason,
-                message=row.message,
+                reason=reason,
+                message=message,
                 requests=row.requests,
                 since=row.queued_at or row.state_since,
                 leaf=numbers.get(leaf.node_id) if leaf else None,
                 position=positions.get(row.uid),
                 gpus_per_pod=row.gpu_request // max(1, row.pod_count),
                 largest_block=blocks[row.cluster_id],
-                was_evicted=row.state == WorkloadState.EVICTED or evicted is not None,
-                eviction_reason=evicted or "",
+                was_evicted=eviction is not None,
+                eviction_reason=eviction[0] if eviction else "",
             )
         )
     return explanations
@@ -90,13 +91,16 @@ def find_largest_block(cluster: Cluster) -> int | None:
     return capacity.largest_block if capacity.gpu_nodes else None
 
 
-def _find_condition(row: ObservedWorkload, kind: str) -> str | None:
-    """The reason of a condition that is true."""
-    return next(
-        (
-            str(item.get("reason", ""))
-            for item in row.conditions
-            if item.get("type") == kind and item.get("status") == "True"
-        ),
-        None,
-    )
+def _find_obstacle(row: ObservedWorkload) -> tuple[str, str]:
+    """Reason and message of what keeps the workload from going on: of a row that was evicted the condition shown tells why it
+    had to go, not what it waits for now."""
+    kind = "Admitted" if row.state == WorkloadState.RESERVED else "QuotaReserved"
+    return _find_condition(row, kind, status="False") or (row.reason, row.message)
+
+
+def _find_condition(row: ObservedWorkload, kind: str, *, status: str) -> tuple[str, str] | None:
+    """Reason and message of a condition that has this status."""
+    for item in row.conditions:
+        if item.get("type") == kind and item.get("status") == status:
+            return str(item.get("reason", "")), str(item.get("message", ""))
+    return None

@@ -100,6 +100,7 @@ _PAGES = {
     Audience.ADMIN: (
         "overview:overview",
         "overview:history",
+        "overview:history-table",
         "nodes:node-list",
         "nodes:gpu-list",
         "nodes:node-detail",

@@ -142,6 +142,8 @@ _CAUSE_BY_WORDS: Final = (
     ("unavailable in clusterqueue", Cause.NO_FLAVOR),
     ("topology", Cause.NO_ROOM_ON_NODES),
     ("pending the preemption", Cause.WAITS_FOR_PREEMPTION),
+    # Just evicted, not looked at again yet: the message still tells of the eviction.
+    ("preempted to accommodate", Cause.NOT_EVALUATED),
 )
 _SHORTFALL: Final = re.compile(
     r"insufficient unused quota for (?P<resource>\S+) in flavor (?P<flavor>\S+), (?P<amount>\S+) more needed"

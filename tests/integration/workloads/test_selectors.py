@@ -246,6 +246,37 @@ def test_more_than_the_cluster_has_is_permanent(organisation: Organisation) -> N
     assert explanation.sentence == "needs 64 GPUs; nlp can never get more than 40 GPUs"
 
 
+def test_evicted_work_is_explained_by_what_it_waits_for_now(organisation: Organisation) -> None:
+    organisation.use(organisation.vision, 13)
+    told = "Preempted to accommodate a workload (UID: 7, JobUID: 8) due to reclamation within the cohort"
+    work = organisation.work(
+        "bert",
+        state=WorkloadState.EVICTED,
+        gpus=8,
+        reason="Preempted",
+        message=told,
+        conditions=[
+            {
+                "type": "QuotaReserved",
+                "status": "False",
+                "reason": "Pending",
+                "message": "insufficient unused quota for nvidia.com/gpu in flavor aidashboard, 5 more needed",
+            },
+            {"type": "Evicted", "status": "True", "reason": "Preempted", "message": told},
+        ],
+    )
+    assert explain(organisation, organisation.rita, work) == (
+        "was evicted to give capacity back; now it needs 8 GPUs; vision has 3 of its Max 16 left"
+    )
+
+
+def test_reserved_work_is_explained_by_its_checks(organisation: Organisation) -> None:
+    unmet = {"type": "Admitted", "status": "False", "reason": "UnsatisfiedAdmissionChecks", "message": "waiting"}
+    work = organisation.work("bert", state=WorkloadState.RESERVED, reason="QuotaReserved", conditions=[unmet])
+    explanation = selectors.explain_workloads([work], viewer=organisation.admin)[work.uid]
+    assert (explanation.cause, explanation.position) == (Cause.WAITS_FOR_CHECKS, None)
+
+
 def test_work_that_runs_or_has_ended_is_not_explained(organisation: Organisation) -> None:
     rows = [organisation.work("a"), organisation.work("b", state=WorkloadState.FINISHED)]
     assert selectors.explain_workloads(rows, viewer=organisation.admin) == {}
@@ -253,7 +284,7 @@ def test_work_that_runs_or_has_ended_is_not_explained(organisation: Organisation
 
 def test_work_without_a_leaf_is_explained_by_its_message(organisation: Organisation) -> None:
     work = organisation.work(
-        "lost", "kube-system", state=WorkloadState.PENDING, message="LocalQueue default doesn't exist"
+        "lost", "kube-system", state=WorkloadState.PENDING, message="LocalQueue default doesn't exist", conditions=[]
     )
     explanation = selectors.explain_workloads([work], viewer=organisation.admin)[work.uid]
     assert explanation.cause == Cause.QUEUE_MISSING

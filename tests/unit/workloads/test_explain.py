@@ -121,6 +121,7 @@ def test_every_reason_of_kueue_has_a_cause_and_a_sentence(reason: str, cause: Ca
             "couldn't assign flavors to pod set main: untolerated taint {nvidia.com/gpu true NoSchedule}",
             Cause.NO_FLAVOR,
         ),
+        ("Preempted to accommodate a workload (UID: 1) due to reclamation", Cause.NOT_EVALUATED),
         ("", Cause.NOT_EVALUATED),
         ("something new", Cause.UNKNOWN),
     ],
