@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,7 +59,6 @@ def write_history(
     data: Path,
     promtool: Path,
     memory: Path | None = None,
-    instances: Mapping[str, str] | None = None,
     names: QueueNames | None = None,
     until: float | None = None,
     hours: float = HOURS,
@@ -67,7 +66,6 @@ def write_history(
     """Fill Prometheus' data folder with the hours before `until` (Unix seconds, now by default).
 
     `memory` is the file with which the exporter will start (`gpus.json` beside the kubeconfig, unless it is told otherwise).
-    `instances` holds the `instance` label of each scrape job, `host:port`, where the live one is known already.
     Raises: HistoryError with what promtool said.
     """
     started_at = time.monotonic()
@@ -94,19 +92,28 @@ def write_history(
         STATE_JOB: state_series,
         QUEUE_JOB: queue_series,
     }
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # The text takes some 250 MB for a moment: beside the data, which has to lie where there is room.
-    with tempfile.TemporaryDirectory(dir=data.parent, prefix="history-") as folder:
+    if data.exists() and any(data.iterdir()):
+        raise HistoryError(f"{data} holds figures already; a history can only come before the first of them")
+    # Beside the data, which has to lie where there is room: the text takes some 250 MB for a moment. The blocks are moved
+    # at the very end, so that a start that was cut short leaves no half of a history behind.
+    scratch = data.with_name("history.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    blocks = scratch / data.name
+    blocks.mkdir(parents=True, mode=0o700)
+    try:
         for job, write in writers.items():
-            path = Path(folder) / f"{job}.om"
+            path = scratch / f"{job}.om"
             with path.open("w", encoding="utf-8") as out:
                 write(out)
             size += path.stat().st_size
-            labels = {"job": job, "instance": (instances or {}).get(job, job)}
-            _import(promtool, path, data, labels=labels)
+            # As in the live configuration (sandbox.prometheus): one target per job, named like it.
+            _import(promtool, path, blocks, labels={"job": job, "instance": job})
             path.unlink()
-    if memory is not None:
-        save_memory(memory, Memory(cards=cards, is_exact=True))
+        if memory is not None:
+            save_memory(memory, Memory(cards=cards, is_exact=True))
+        blocks.rename(data)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return HistorySummary(series_bytes=size, pods=len(day.runs), seconds=time.monotonic() - started_at)
 
 

@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sandbox.api import ApiError, JsonObject, KubeApi
 from sandbox.kwok import NOT_READY
+from sandbox.programs import KUBERNETES_VERSION
 from sandbox.scenario.model import CardFault, NodePool, Scenario
 
 CREATE_THREADS = 16
 PODS_PER_NODE = "110"
-KUBELET_VERSION = "v1.36.3"
 
 # Read by the GPU exporter; an annotation changed on a living node makes the fault appear or go.
 XID_ANNOTATION = "sandbox.aidashboard.io/xid"  # "3=79,5=31": GPU index = code
-ECC_ANNOTATION = "sandbox.aidashboard.io/ecc"  # "3=2": GPU index = double-bit errors
+ECC_ANNOTATION = "sandbox.aidashboard.io/ecc"  # "3=2": GPU index = double-bit errors; from 2 on row remapping fails
 MISSING_ANNOTATION = "sandbox.aidashboard.io/missing-gpus"  # "3,5": indices that report nothing
 MIG_ANNOTATION = "sandbox.aidashboard.io/mig"  # "3g.40gb,4g.40gb": the instances of every card
 DRIVER_LABEL = "nvidia.com/cuda.driver-version.full"
@@ -60,7 +60,6 @@ def _build_node(scenario: Scenario, pool: NodePool, *, name: str, zone: str) -> 
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
         "node.kubernetes.io/instance-type": pool.name,
-        "topology.kubernetes.io/region": zone.rstrip("abcdefgh").rstrip("-") or zone,
         "topology.kubernetes.io/zone": zone,
         "aidashboard.io/node-pool": pool.name,
         "type": "kwok",
@@ -130,7 +129,7 @@ def _node_info() -> dict[str, str]:
         "operatingSystem": "linux",
         "osImage": "Debian GNU/Linux 12 (bookworm)",
         "kernelVersion": "6.1.0-40-amd64",
-        "kubeletVersion": KUBELET_VERSION,
+        "kubeletVersion": f"v{KUBERNETES_VERSION}",
         "kubeProxyVersion": "",
         "containerRuntimeVersion": "containerd://2.1.4",
         "machineID": "",

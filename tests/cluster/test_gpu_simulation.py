@@ -19,7 +19,7 @@ from aidashboard.stack.supervision import ProcessSpec
 from aidashboard.stack.waiting import wait_until
 from sandbox.checking import is_answering
 from sandbox.cluster import Sandbox
-from sandbox.history import write_history
+from sandbox.history import HistoryError, write_history
 from sandbox.kwok import NOT_READY
 from sandbox.prometheus import GPU_JOB
 from sandbox.scenario import create_nodes, load_scenario
@@ -215,6 +215,9 @@ def test_history_becomes_blocks_that_promtool_can_read(sandbox: Sandbox, tmp_pat
     promtool = sandbox.programs.promtool
     now = time.time()
     write_history(scenario, data=data, promtool=promtool, memory=memory, until=now, hours=3)
+    assert [path.name for path in data.parent.iterdir()] == ["data"]
+    with pytest.raises(HistoryError, match="holds figures already"):
+        write_history(scenario, data=data, promtool=promtool, hours=3)
     (data / "wal").mkdir()  # Prometheus would make it; without one promtool does not open the folder
     dumped = subprocess.run(
         [promtool, "tsdb", "dump", "--match={__name__=~'DCGM_FI_DEV_GPU_UTIL|kueue_cluster_queue_resource_usage'}", str(data)],

@@ -4,12 +4,13 @@ import io
 import re
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from sandbox.gpus.hardware import find_model
 from sandbox.gpus.thermals import CardState, build_idle_state
-from sandbox.history.importing import default_queue_names
+from sandbox.history.importing import HistoryError, default_queue_names, write_history
 from sandbox.history.playing import Day, play_day
 from sandbox.history.series import write_gpu_series, write_queue_series, write_state_series
 from sandbox.scenario import Scenario, load_scenario
@@ -110,6 +111,15 @@ def test_energy_of_a_card_never_falls_and_ends_where_the_live_card_begins(demo: 
 def test_cards_start_the_day_with_weeks_of_energy():
     model = find_model("NVIDIA-L40S")
     assert build_idle_state(model, seed=0.0, at=0).energy_mj > 10 * 86400 * 1000 * model.idle_watts
+
+
+def test_history_that_promtool_refuses_leaves_nothing_behind(tmp_path: Path):
+    data, promtool = tmp_path / "prometheus" / "data", tmp_path / "promtool"
+    promtool.write_text("#!/bin/sh\necho no thanks >&2\nexit 1\n")
+    promtool.chmod(0o700)
+    with pytest.raises(HistoryError, match="no thanks"):
+        write_history(load_scenario("tests"), data=data, promtool=promtool, hours=1)
+    assert list(data.parent.iterdir()) == []
 
 
 def test_requests_and_queue_usage_tell_the_same_story(demo: Scenario, day: Day):
