@@ -15,7 +15,7 @@ from aidashboard.kit.errors import Finding
 from aidashboard.kit.events import Topic, publish
 from clusters.credentials import decrypt_access, encrypt_credential
 from clusters.domain.access import ClusterAccess, Credential
-from clusters.domain.kubeconfig import judge_address, parse_kubeconfig
+from clusters.domain.kubeconfig import judge_address, judge_server_name, judge_token, parse_kubeconfig
 from clusters.errors import (
     ClusterChangedError,
     ClusterCheckFailedError,
@@ -235,13 +235,7 @@ def _check(access: ClusterAccess, *, skip_check: bool) -> Probe | None:
 
 
 def _build_token_access(url: str, token: str, certificate_authority: str, tls_server_name: str) -> ClusterAccess:
-    findings = judge_address(url)
-    if not token.strip():
-        findings.append(Finding(rule="required", field="token", message="a bearer token is needed"))
-    elif not token.strip().isprintable() or " " in token.strip():
-        findings.append(
-            Finding(rule="form", field="token", message="the token has spaces or line breaks inside: paste it whole")
-        )
+    findings = [*judge_address(url), *judge_token(token.strip()), *judge_server_name(tls_server_name.strip())]
     if certificate_authority.strip() and "-----BEGIN CERTIFICATE-----" not in certificate_authority:
         message = "the CA certificate must be PEM, from -----BEGIN CERTIFICATE----- to its end"
         findings.append(Finding(rule="form", field="certificate_authority", message=message))

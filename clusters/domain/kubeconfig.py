@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,6 +29,11 @@ _FILE_FIELDS: Final = {
     "client-key": "client-key-data",
     "tokenFile": "token",
 }
+
+_PRINTABLE: Final = re.compile(r"[!-~]+")
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*|[0-9A-Fa-f:]{2,39}"
+)
 
 Section = Mapping[str, object]
 
@@ -64,16 +70,34 @@ def judge_address(url: str) -> list[Finding]:
         has_valid_port = parts.port is None or parts.port > 0
     except ValueError:
         return [_finding("address", "server", url, f"{url!r} is not a URL: write https://HOST:PORT")]
+    if parts.username or parts.password:
+        return [_finding("address", "server", "", "the address must not hold a user name or a password")]
     if parts.scheme == "http":
         message = f"{url} is plain http: the credential would travel in the clear, use the https address"
         return [_finding("plain-http", "server", url, message)]
-    if parts.scheme != "https" or not parts.hostname or not has_valid_port:
-        return [
-            _finding("address", "server", url, f"{url!r} is not the address of an API server: write https://HOST:PORT")
-        ]
-    if parts.username or parts.password:
-        return [_finding("address", "server", "", "the address must not hold a user name or a password")]
+    is_whole = parts.scheme == "https" and parts.hostname and has_valid_port
+    if not is_whole or parts.query or parts.fragment or not _PRINTABLE.fullmatch(url):
+        message = f"{url!r} is not the address of an API server: write https://HOST:PORT"
+        return [_finding("address", "server", url, message)]
     return []
+
+
+def judge_token(token: str) -> list[Finding]:
+    """What is wrong with a bearer token: it is one word of plain ASCII."""
+    if not token:
+        return [Finding(rule="token-missing", field="token", message="a bearer token is needed")]
+    if not _PRINTABLE.fullmatch(token):
+        message = "the token has spaces, line breaks or other foreign characters inside: paste it whole and alone"
+        return [Finding(rule="token-form", field="token", message=message)]
+    return []
+
+
+def judge_server_name(name: str) -> list[Finding]:
+    """What is wrong with the name to expect in the server's certificate; empty is allowed."""
+    if not name or _HOST_NAME.fullmatch(name):
+        return []
+    message = f"{name!r} is no host name: write the name in the API server's certificate, or nothing"
+    return [_finding("server-name", "tls-server-name", name, message)]
 
 
 def _load(text: str) -> Section:
@@ -123,7 +147,7 @@ def _follow(document: Section, context: Section, name: str) -> tuple[Section, Se
 
 
 def _judge_cluster(cluster: Section) -> list[Finding]:
-    findings = judge_address(_text(cluster, "server"))
+    findings = [*judge_address(_text(cluster, "server")), *judge_server_name(_text(cluster, "tls-server-name"))]
     findings += _judge_files(cluster)
     if cluster.get("insecure-skip-tls-verify"):
         findings.append(
@@ -160,7 +184,9 @@ def _judge_user(user: Section) -> list[Finding]:
         findings.append(
             _finding("credential", missing, "", f"{missing} is missing: a certificate and its key go together")
         )
-    if not findings and not has_certificate and not _text(user, "token"):
+    if _text(user, "token"):
+        findings += judge_token(_text(user, "token"))
+    elif not findings and not has_certificate:
         findings.append(
             _finding("credential", "token", "", f"the user has neither token nor client certificate: {TOKEN_HINT}")
         )

@@ -162,6 +162,12 @@ class KubeClient:
             )
         except (HTTPError, OSError) as error:
             raise _unreachable(error, self._base) from error
+        except ValueError:
+            # What the standard library says of a header or server name that can't be sent; it may quote the token.
+            raise ClusterUnreachableError(
+                f"The credential or the TLS server name for {self._base} has characters that can't be sent.",
+                cause=UnreachableCause.TLS,
+            ) from None
 
     def _read_body(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         """The whole body. The socket's timeout bounds each wait, the deadline a server that only trickles."""

@@ -66,6 +66,13 @@ def test_the_name_in_the_certificate_is_checked_and_can_be_chosen(product_access
     assert KubeClient(named).call("GET", NODES)["kind"] == "NodeList"
 
 
+def test_a_token_that_can_not_be_sent_is_an_error_of_the_family(product_access: ClusterAccess):
+    broken = replace(product_access, credential=Credential(bearer_token="schl\u00fcssel\n"))
+    with pytest.raises(ClusterUnreachableError) as caught:
+        KubeClient(broken, timing=QUICK).call("GET", NODES)
+    assert "schl" not in caught.value.message
+
+
 def test_no_key_is_left_in_a_file(sandbox: Sandbox, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     KubeClient(parse_kubeconfig(sandbox.kubeconfig.read_text())).call("GET", "/version")

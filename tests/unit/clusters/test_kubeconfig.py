@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusters.domain.kubeconfig import judge_address, parse_kubeconfig
+from clusters.domain.kubeconfig import judge_address, judge_server_name, parse_kubeconfig
 from clusters.errors import KubeconfigInvalidError
 from tests.unit.clusters.properties import quickly
 
@@ -143,6 +143,28 @@ def test_a_certificate_without_its_key_is_refused():
     ]
 
 
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "schl\u00fcssel"])
+def test_a_token_that_can_not_be_sent_is_refused_without_showing_it(token):
+    ((rule, message),) = refuse(build(user={"token": token}))
+    assert rule == "token-form"
+    assert token not in message
+
+
+@pytest.mark.parametrize("name", ["a b", "\u0000", "a" * 300, "-x", "https://h"])
+def test_a_server_name_that_is_none_is_refused(name):
+    assert [rule for rule, _ in refuse(build(cluster={"tls-server-name": name + "!"}))] == ["server-name"]
+    assert judge_server_name(name) != []
+
+
+@pytest.mark.parametrize("name", ["", "kubernetes", "kubernetes.default.svc", "10.0.0.1", "fd00::1"])
+def test_a_server_name_is_a_host_name_or_address(name):
+    assert judge_server_name(name) == []
+
+
+def test_a_password_in_an_address_is_not_repeated():
+    assert "secret" not in judge_address("http://user:secret@h")[0].message
+
+
 @pytest.mark.parametrize("data", ["%%%", encode("no pem"), encode("\xff")])
 def test_a_certificate_that_is_none_is_refused(data):
     assert refuse(build(cluster={"certificate-authority-data": data}))[0][0] == "encoding"
@@ -157,6 +179,9 @@ def test_a_certificate_that_is_none_is_refused(data):
         ("https://h:99999", "address"),
         ("ftp://h", "address"),
         ("https://user:password@h", "address"),
+        ("http://user:password@h", "address"),
+        ("https://h:6443?x=1", "address"),
+        ("https://h h:6443", "address"),
         ("", "address"),
     ],
 )
