@@ -37,6 +37,7 @@ from quotas.selectors import build_usage, list_trees
 from workloads import selectors as workloads
 from workloads.domain.explain import GPU
 from workloads.holders import Holder, find_holders
+from workloads.placement import Unplaced, count_unplaced
 from workloads.queues import WaitingQueue, list_waiting_queues
 
 SHOWN: Final = 3
@@ -189,7 +190,7 @@ def build_answers(table: TableQuery, *, cluster: Cluster, viewer: User, now: dat
         source=heat.source,
         answers=(
             _answer_broken(heat.inventory, cluster),
-            _answer_free(heat.inventory, cluster),
+            _answer_free(heat.inventory, count_unplaced(cluster), cluster),
             _answer_wasted(heat.inventory, heat.idle, cluster),
             _answer_waiting(queues, cluster, now=now),
         ),
@@ -265,7 +266,7 @@ def _answer_broken(inventory: Inventory, cluster: Cluster) -> Answer:
     )
 
 
-def _answer_free(inventory: Inventory, cluster: Cluster) -> Answer:
+def _answer_free(inventory: Inventory, unplaced: Unplaced, cluster: Cluster) -> Answer:
     blocks = inventory.count_free_blocks()
     bars = [
         HistogramBar(
@@ -286,11 +287,21 @@ def _answer_free(inventory: Inventory, cluster: Cluster) -> Answer:
         unit=f"of {count_of(inventory.gpus, 'GPU')}",
         reason="",
         url=build_url("nodes:node-list", cluster=cluster.name, state="free"),
-        items=(),
+        items=(_build_promised(unplaced, cluster),) if unplaced.workloads else (),
         rest=0,
         calm="" if free else "No usable GPU is free: whatever is submitted now waits or borrows.",
         drawing=draw_histogram(bars, title="Nodes by the number of their free GPUs") if bars else None,
         note=f"nodes by free GPUs each; the largest job on one node is {inventory.largest_block}" if bars else "",
+    )
+
+
+def _build_promised(unplaced: Unplaced, cluster: Cluster) -> Item:
+    """Why free cards are not all to be had: work that has its quota still looks for a node."""
+    return Item(
+        name="Promised",
+        note=f"{count_of(unplaced.workloads, 'admitted job')} without a node for all pods",
+        amount=count_of(unplaced.gpus, "GPU"),
+        url=build_url("workloads:workload-list", cluster=cluster.name, state="unplaced"),
     )
 
 

@@ -25,6 +25,7 @@ from monitoring.domain.telemetry import Telemetry
 from workloads import selectors
 from workloads.domain.explain import Explanation
 from workloads.domain.views import Step, TimelineStep, WorkloadDetail, WorkloadPod, WorkloadRow
+from workloads.placement import narrow_to_unplaced
 
 CSV_HEADER: Final = (
     "cluster", "namespace", "name", "kind", "quota", "person", "gpus", "state", "reason", "message", "position", "created_at",
@@ -39,6 +40,8 @@ GROUPS: Final[Mapping[str, tuple[WorkloadState, ...]]] = {
 }
 GROUP_LABELS: Final = {"waiting": "Waiting", "running": "Running", "failed": "Failed", "finished": "Finished"}
 WAITING: Final = GROUPS["waiting"]
+# Part of those that run by Kueue's word: admitted, and without a node for all of their pods.
+UNPLACED: Final = "unplaced"
 _ORDERINGS: Final = {
     "name": "name", "namespace": "namespace", "person": "submitted_by", "gpus": "gpu_request", "state": "state",
     "state_since": "state_since", "priority": "priority",
@@ -134,6 +137,7 @@ class WorkloadPage:
 def build_workload_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> WorkloadList:
     counts = selectors.count_by_state(viewer=viewer, cluster=cluster)
     grouped = {name: sum(counts[state] for state in states) for name, states in GROUPS.items()}
+    unplaced = narrow_to_unplaced(selectors.list_workloads(viewer=viewer, cluster=cluster)).count()
     paging: Paging[ObservedWorkload] = table.paginate(_list(table, cluster=cluster, viewer=viewer))
     return WorkloadList(
         sentence=_describe(grouped, paging.total, table),
@@ -150,7 +154,10 @@ def build_workload_list(table: TableQuery, *, cluster: Cluster, viewer: User, no
                 Column(label="Evictions", is_number=True, help="How often it lost its quota to others"),
             )
         ),
-        chips=(*table.chips("state", GROUP_LABELS, grouped), *_build_filter_chips(table)),
+        chips=(
+            *table.chips("state", {**GROUP_LABELS, UNPLACED: "Without a place"}, {**grouped, UNPLACED: unplaced}),
+            *_build_filter_chips(table),
+        ),
         paging=paging,
         rows=build_lines(paging.rows, viewer=viewer, now=now),
         has_workloads=any(grouped.values()),
@@ -212,7 +219,7 @@ def build_workload_detail(
 
 def _list(table: TableQuery, *, cluster: Cluster, viewer: User) -> QuerySet[ObservedWorkload]:
     sign = "-" if table.sort.startswith("-") else ""
-    return selectors.list_workloads(
+    found = selectors.list_workloads(
         viewer=viewer,
         cluster=cluster,
         state=[state.value for state in GROUPS.get(table.get("state"), ())],
@@ -223,6 +230,7 @@ def _list(table: TableQuery, *, cluster: Cluster, viewer: User) -> QuerySet[Obse
         has_gpu=True if table.get("gpus") == "yes" else None,
         ordering=f"{sign}{_ORDERINGS[table.sort.removeprefix('-')]}",
     )
+    return narrow_to_unplaced(found) if table.get("state") == UNPLACED else found
 
 
 def _build_filter_chips(table: TableQuery) -> tuple[FilterChip, ...]:
@@ -248,11 +256,21 @@ def _build_line(row: WorkloadRow, explanation: Explanation | None, *, now: datet
 
 
 def _build_chip(row: WorkloadRow, explanation: Explanation | None) -> Chip:
+    if row.state == WorkloadState.ADMITTED and not _has_all_pods(row):
+        run = f"{row.pods.running} of {count_of(row.pod_count, 'pod')} {'runs' if row.pod_count == 1 else 'run'}"
+        return Chip(
+            label="Starting", tone="busy", icon="loader-2", since=row.since,
+            reason=f"It has its quota; {run}. The others are being made, or no node has room for them.",
+        )  # fmt: skip
     reason = explanation.sentence if explanation else row.message
     facts = [("Kueue says", row.reason)] if row.reason else []
     if row.position is not None:
         facts.append(("place in queue", str(row.position)))
     return build_workload_chip(row.state, reason=reason, since=row.since, facts=tuple(facts))
+
+
+def _has_all_pods(row: WorkloadRow) -> bool:
+    return row.pods.running + row.pods.succeeded >= row.pod_count
 
 
 def _time_word(row: WorkloadRow) -> str:
@@ -324,7 +342,14 @@ def _build_stations(steps: Sequence[TimelineStep], row: WorkloadRow, *, now: dat
         for step in steps
         if step.step != Step.RESERVED or (step.at is not None and admitted is not None and step.at != admitted)
     ]
-    first_ahead = next((index for index, step in enumerate(shown) if step.at is None), None)
+    first_ahead = next(
+        (
+            index
+            for index, step in enumerate(shown)
+            if step.at is None and not (step.step == Step.PODS_READY and _has_all_pods(row))
+        ),
+        None,
+    )
     stations = []
     before: datetime | None = None
     for index, step in enumerate(shown):
@@ -334,9 +359,13 @@ def _build_stations(steps: Sequence[TimelineStep], row: WorkloadRow, *, now: dat
             note = f"after {describe_duration(int((step.at - before).total_seconds()))}"
         elif is_current and before is not None and row.state in WAITING:
             note = f"waiting for {describe_duration(int((now - before).total_seconds()))}"
+        elif is_current and before is not None and step.step == Step.PODS_READY:
+            note = f"{row.pods.running} of {row.pod_count} running"
         elif is_current and before is not None:
             note = f"running for {describe_duration(int((now - before).total_seconds()))}"
         label = _STEP_LABELS[step.step]
+        # Kueue tells when pods were ready only where it is set to wait for them; the pods themselves always tell whether they are.
+        is_reached = step.at is not None or (step.step == Step.PODS_READY and _has_all_pods(row))
         if step.step == Step.FINISHED and row.state == WorkloadState.FAILED:
             label = "Failed"
         stations.append(
@@ -344,7 +373,7 @@ def _build_stations(steps: Sequence[TimelineStep], row: WorkloadRow, *, now: dat
                 label=label,
                 at=step.at,
                 note=note,
-                is_reached=step.at is not None,
+                is_reached=is_reached,
                 is_current=is_current,
                 is_trouble=step.step == Step.EVICTED or label == "Failed",
             )

@@ -125,3 +125,21 @@ def test_text_of_people_is_shown_as_text(client: Client, organisation: Organisat
     markup = client.get("/workloads/").content.decode()
     assert "<script>alert" not in markup
     assert "<img" not in markup
+
+
+def test_one_that_was_admitted_and_finds_no_node_is_starting_and_not_running(
+    client: Client, organisation: Organisation
+) -> None:
+    lost = make_workload(organisation.cluster, "too-large", gpus=8)
+    sign_in(client, organisation.admin)
+    assert count_rows(client, "/workloads/?state=unplaced") == 1
+    text = read(client, f"/workloads/{lost.uid}")
+    assert "Starting" in text
+    assert "0 of 1 pod runs" in text
+    assert "Promised 1 admitted job without a node for all pods 8 GPUs" in read(client, "/overview/")
+
+
+def test_one_whose_pods_all_run_has_reached_that_station(client: Client, organisation: Organisation) -> None:
+    ObservedWorkload.objects.update(pods_ready_at=None)
+    sign_in(client, organisation.admin)
+    assert "Pods ready all of them Finished running for" in read(client, f"/workloads/{uid_of('bert')}")
