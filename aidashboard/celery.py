@@ -15,7 +15,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "reconcile what is behind": {"task": "quotas.sweep_behind", "schedule": 5.0, "options": {"expires": 5}},
     "look for drift": {"task": "quotas.sweep_drift", "schedule": 60.0, "options": {"expires": 60}},
-    "look at metrics sources": {"task": "monitoring.probe_sources", "schedule": 300.0, "options": {"expires": 300}},
+    "look at metrics sources": {"task": "monitoring.probe_sources", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 

@@ -9,7 +9,7 @@ from monitoring.reconcile import probe_source
 from monitoring.selectors import list_source_ids
 
 
-@shared_task(name="monitoring.probe_sources", soft_time_limit=50, time_limit=60)
+@shared_task(name="monitoring.probe_sources", soft_time_limit=50, time_limit=60, expires=60)
 def probe_sources() -> None:
     """Look again at what every metrics source has: exporters come and go. Safe to run twice."""
     for source_id in list_source_ids():
