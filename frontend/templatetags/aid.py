@@ -35,19 +35,21 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def live(context: Context, topics: str, url: str = "") -> SafeString:
+def live(context: Context, topics: str, url: str = "", *, is_unsettled: bool = False) -> SafeString:
     """Attributes that make an element refresh itself when one of the topics changes on its cluster.
 
     The element needs an id that is also the name of its partial. `url` is where it comes from, by default this very address.
+    While `is_unsettled`, it also asks again by itself: the event that it waits for may have come before it listened.
     """
     request: HttpRequest = context["request"]
     shell = context.get("shell")
     cluster = shell.cluster.pk if shell and shell.cluster else ""
     return format_html(
-        'data-aid-topics="{}" data-aid-cluster="{}" hx-get="{}" hx-trigger="aid-refresh" hx-target="this" hx-swap="outerHTML"',
+        'data-aid-topics="{}" data-aid-cluster="{}" hx-get="{}" hx-trigger="aid-refresh" hx-target="this" hx-swap="outerHTML"{}',
         topics,
         cluster,
         url or request.get_full_path(),
+        " data-aid-unsettled" if is_unsettled else "",
     )
 
 

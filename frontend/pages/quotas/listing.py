@@ -74,6 +74,11 @@ class QuotaListPage:
     url: str
 
     @property
+    def is_unsettled(self) -> bool:
+        """Whether somebody is likely to be waiting for a change to arrive in the cluster."""
+        return any(step.state == "current" for tree in self.trees for step in tree.steps)
+
+    @property
     def has_rows(self) -> bool:
         return any(tree.rows for tree in self.trees)
 

@@ -5,12 +5,14 @@ import { concerns, createPace, noteChange, noteEnd, noteStart } from "./pacing.j
 
 const FALLBACK_MILLISECONDS = 5000;
 const SILENT_MILLISECONDS = 40_000;
+const UNSETTLED_MILLISECONDS = 1500;
 const REFRESH_EVENT = "aid-refresh";
 
 /**
  * Keeps a page live: one event stream per page, and every element with `data-aid-topics` fetches itself again, by its own hx-get,
  * when one of its topics changed. In a hidden tab nothing happens until it is shown again. When the stream fails, everything is
- * refreshed every five seconds until it is back.
+ * refreshed every five seconds until it is back. An element that waits for something (`data-aid-unsettled`) is refreshed until it
+ * has come, since its event may have been told before this page listened.
  */
 class AidLive extends HTMLElement {
   connectedCallback() {
@@ -23,12 +25,14 @@ class AidLive extends HTMLElement {
     document.addEventListener("htmx:beforeRequest", (event) => this.markStart(event), options);
     document.addEventListener("htmx:afterRequest", (event) => this.markEnd(event), options);
     this.watchdog = setInterval(() => this.watch(), FALLBACK_MILLISECONDS);
+    this.impatience = setInterval(() => this.refreshUnsettled(), UNSETTLED_MILLISECONDS);
     this.heardAt = performance.now();
     this.open();
   }
 
   disconnectedCallback() {
     clearInterval(this.watchdog);
+    clearInterval(this.impatience);
     this.abort?.abort();
     this.stream?.close();
     for (const region of this.regions?.values() ?? []) clearTimeout(region.timer);
@@ -77,6 +81,11 @@ class AidLive extends HTMLElement {
 
   refreshAll() {
     for (const element of this.liveElements()) this.plan(element);
+  }
+
+  refreshUnsettled() {
+    if (document.hidden) return;
+    for (const element of this.liveElements()) if (element.dataset.aidUnsettled !== undefined) this.plan(element);
   }
 
   /** @returns {Iterable<HTMLElement>} */

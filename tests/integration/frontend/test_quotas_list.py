@@ -178,6 +178,12 @@ def test_the_page_refreshes_itself_when_quotas_of_its_cluster_change(client: Cli
     assert 'hx-get="/quotas/?search=nlp" hx-trigger="aid-refresh"' in html
 
 
+def test_a_page_that_waits_for_the_cluster_asks_again_by_itself(client: Client, setting: Setting) -> None:
+    assert "data-aid-unsettled" in open_as(client, setting.admin)
+    QuotaTree.objects.update(observed_generation=1)
+    assert "data-aid-unsettled" not in open_as(client, setting.admin)
+
+
 def test_the_download_holds_every_node_and_resource_of_the_viewer(client: Client, setting: Setting) -> None:
     client.force_login(setting.admin)
     lines = b"".join(client.get("/quotas/?format=csv")).decode().splitlines()
