@@ -22,6 +22,7 @@ from workloads.domain.views import Condition, PodCounts, WorkloadDetail, Workloa
 from workloads.errors import WorkloadMissingError, WorkloadQueryError
 from workloads.explaining import WAITING_STATES, explain, find_positions
 from workloads.leaves import Leaves, load_leaves, load_rooms
+from workloads.placement import count_unplaced
 from workloads.timeline import build_timeline
 
 STATES: Final = tuple(state.value for state in WorkloadState)
@@ -138,11 +139,14 @@ def get_start_options(*, viewer: User, cluster: Cluster) -> StartOptions:
     """What the viewer can start now on a cluster, in GPUs: per leaf, over all leaves, and the largest block on one node."""
     rooms = load_rooms(viewer=viewer, cluster=cluster, resource=GPU)
     capacity = get_capacity(cluster)
+    # Cards that admitted work waits for are free on a node, and promised all the same.
+    free_gpus = max(0, capacity.gpus_free - count_unplaced(cluster).gpus)
+    largest_block = min(capacity.largest_block, free_gpus)
     return StartOptions(
         leaves=rooms,
-        largest_block=capacity.largest_block,
-        free_gpus=capacity.gpus_free,
-        sentence=describe_start(rooms, largest_block=capacity.largest_block, free_gpus=capacity.gpus_free),
+        largest_block=largest_block,
+        free_gpus=free_gpus,
+        sentence=describe_start(rooms, largest_block=largest_block, free_gpus=free_gpus),
     )
 
 

@@ -32,7 +32,8 @@ class LeafRoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOptions:
-    """All the leaves of a person. `largest_block` is the most free GPUs on one usable node, `free_gpus` their sum over nodes."""
+    """All the leaves of a person. `free_gpus` are usable ones that nobody holds and no admitted work waits for, `largest_block` the
+    most of them on one node."""
 
     leaves: tuple[LeafRoom, ...]
     largest_block: int

@@ -27,7 +27,7 @@ def rita() -> User:
     make_workload(cluster, "waiting", namespace="vision", state=WorkloadState.PENDING, gpus=16)
     running = make_workload(cluster, "running", namespace="vision", gpus=2)
     make_pod(cluster, "running-0", namespace="vision", owner_uid=running.owner_uid, gpus=2)
-    make_workload(cluster, "foreign", namespace="nlp")
+    make_workload(cluster, "foreign", namespace="nlp", gpus=0)
     return rita
 
 

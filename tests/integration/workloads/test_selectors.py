@@ -352,6 +352,14 @@ def test_what_others_borrow_of_ones_guarantee_will_be_reclaimed(organisation: Or
     assert "guaranteed 8 GPUs more, of which 6 are in use by others" in options.sentence
 
 
+def test_cards_that_admitted_work_waits_for_are_promised(organisation: Organisation) -> None:
+    make_node(organisation.cluster, "node-1", gpus=8)
+    organisation.use(organisation.nlp, 6)
+    organisation.work("scattered", "nlp-train", gpus=6)
+    options = selectors.get_start_options(viewer=organisation.rita, cluster=organisation.cluster)
+    assert (options.free_gpus, options.largest_block) == (2, 2)
+
+
 def test_who_is_in_no_group_is_told_so(organisation: Organisation) -> None:
     options = selectors.get_start_options(viewer=organisation.otto, cluster=organisation.cluster)
     assert options.leaves == ()
