@@ -67,31 +67,35 @@ class Demo:
         self._stopping = Event()
 
     def run(self) -> int:
-        """Until Ctrl-C; 1 when the cluster could not be started."""
-        thread = Thread(target=self._run_cluster, name="cluster")
+        """Until Ctrl-C. Raises: EnvironmentValueError, DataDirBusyError, ServerSetUpError, ProcessStartError."""
         self._forget_last_run()
-        try:
-            with stop_signals(), self._stack:
-                reporter = ProgressReporter(self._paths.progress)
-                reporter.report(Progress(phase="start", message="Starting"))
-                logins = self._ensure_logins()
-                self._seed("people")
-                self._report(summarise(self._stack.url, logins))
-                thread.start()
-                try:
-                    self._stack.run_until_stopped()
-                finally:
-                    self._stopping.set()
-        except StopRequested:
-            self._report("Stopping the cluster; its data stays.")
-        finally:
-            self._stopping.set()
-            while thread.is_alive():
-                with suppress(KeyboardInterrupt):  # the cluster is stopping already
-                    thread.join()
-            self._forget()
+        thread = Thread(target=self._run_cluster, name="cluster")
+        with stop_signals():
+            try:
+                with self._stack:
+                    self._run_stack(thread)
+            except StopRequested:
+                self._report("Stopping the cluster; its data stays.")
+            finally:
+                self._stopping.set()
+                while thread.is_alive():
+                    with suppress(StopRequested):  # further ones change nothing: the cluster is stopping already
+                        thread.join()
+                self._forget()
         self._report("The demo has stopped.")
         return 0
+
+    def _run_stack(self, thread: Thread) -> None:
+        reporter = ProgressReporter(self._paths.progress)
+        reporter.report(Progress(phase="start", message="Starting"))
+        logins = self._ensure_logins()
+        self._seed("people")
+        self._report(summarise(self._stack.url, logins))
+        thread.start()
+        try:
+            self._stack.run_until_stopped()
+        finally:
+            self._stopping.set()
 
     # --- the cluster's thread -------------------------------------------------------------------------------------------------
 
