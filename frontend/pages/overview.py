@@ -379,7 +379,7 @@ def _build_waiting_item(queue: WaitingQueue, cluster: Cluster, *, now: datetime)
     narrowed = {"queue": queue.leaf.queue_name} if queue.leaf else {"namespace": head.namespace}
     return Item(
         name=_shorten(queue.leaf.path) if queue.leaf else f"{head.namespace} (no quota)",
-        note=f"{head.owner_name or head.name}, since {waited}: {reason}",
+        note=f"{head.owner_name or head.name} waits {waited}: {reason}",
         amount=count_of(queue.workloads, "job"),
         url=build_url("workloads:workload-list", cluster=cluster.name, state="waiting", **narrowed),
     )

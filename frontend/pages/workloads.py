@@ -324,11 +324,11 @@ def _tell(row: WorkloadRow, explanation: Explanation | None, *, now: datetime) -
     if row.state in WAITING:
         place = f", place {row.position} in its queue" if row.position else ""
         again = " again" if row.state == WorkloadState.EVICTED else ""
-        return f"Waits{again} for {gpus} since {lasted}{place}."
+        return f"Has waited{again} {lasted} for {gpus}{place}."
     if row.state == WorkloadState.ADMITTED:
         where = f" on {count_of(len(row.nodes), 'node')}" if row.nodes else ""
         return (
-            f"Runs since {lasted} with {gpus}{where}; {row.pods.running} of {count_of(row.pod_count, 'pod')} running."
+            f"Admitted {lasted} ago with {gpus}{where}; {row.pods.running} of {count_of(row.pod_count, 'pod')} running."
         )
     word = "Failed" if row.state == WorkloadState.FAILED else "Finished"
     return f"{word} after {lasted} with {gpus}. {row.message}".strip()

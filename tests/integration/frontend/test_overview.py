@@ -62,7 +62,7 @@ def test_the_head_of_each_queue_says_why_it_waits(client: Client, organisation: 
         cluster_queue=organisation.nlp.queue_name,
     )  # fmt: skip
     text = read(client, "/overview/")
-    assert "Waiting 2 workloads for 10 GPUs nlp urgent, since" in text
+    assert "Waiting 2 workloads for 10 GPUs nlp urgent waits" in text
 
 
 def test_without_a_metrics_source_idle_is_not_known_and_never_0(client: Client, organisation: Organisation) -> None:

@@ -89,7 +89,7 @@ def test_a_running_one_tells_its_story(client: Client, organisation: Organisatio
         "Queued",
         "Admitted",
         "Pods ready",
-        "Runs since 10 min with 4 GPUs on 1 node",
+        "Admitted 10 min ago with 4 GPUs on 1 node",
         "bert-0 Running h100-1",
     ):
         assert words in text
