@@ -118,7 +118,14 @@ def redis_database(number: int, *, celery: bool = False) -> str:
 CELERY_BROKER_URL = redis_database(0, celery=True)
 CELERY_RESULT_BACKEND = redis_database(1, celery=True)
 EVENTS_REDIS_URL = redis_database(2)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_database(2)}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": redis_database(2),
+        # A server that hangs must cost a page seconds, not for ever: what is cached can be had without it.
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -190,6 +192,16 @@ def test_without_redis_the_source_is_still_asked(settings, cluster: Cluster) -> 
     with stub_prometheus(answer_readings) as stub:
         connect(cluster, stub)
         assert isinstance(selectors.get_gpu_snapshot(cluster), Telemetry)
+
+
+def test_a_redis_that_hangs_costs_seconds_and_no_value(settings, cluster: Cluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, stub_prometheus(answer_readings) as stub:
+        connect(cluster, stub)
+        address = f"redis://127.0.0.1:{silent.getsockname()[1]}/2"
+        settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": address}}
+        started = time.monotonic()
+        assert isinstance(selectors.get_gpu_snapshot(cluster), Telemetry)
+        assert time.monotonic() - started < 8
 
 
 def test_the_strip_has_a_row_per_gpu_node_also_while_prometheus_is_away(cluster: Cluster) -> None:
