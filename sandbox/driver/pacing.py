@@ -10,6 +10,8 @@ from sandbox.scenario.model import Pace, Scenario, Team
 
 # Starting as if the team had been at work for a while, so that the cluster is full within a minute and not within hours.
 HEAD_START_HOURS: Final = 2.5
+# Long enough for the head start to be submitted, a few jobs at a time.
+SETTLING_HOURS: Final = 0.3
 
 
 class TeamPace:
@@ -21,6 +23,7 @@ class TeamPace:
         self._seed = seed
         self._number = 0
         self._next_at = now - HEAD_START_HOURS
+        self._settled_at = now + SETTLING_HOURS
 
     def next_job(self, census: Census, *, now: float) -> JobPlan | None:
         """The job that is due, or None: nothing is, or a bound is reached. Call `submitted` when it was."""
@@ -29,7 +32,8 @@ class TeamPace:
         plan = plan_job(self._scenario, self.team, self._number, seed=self._seed)
         if _is_bounded(self._scenario.pace, census, plan):
             # What could not be asked for is forgotten, or a long jam would end in a flood.
-            self._next_at = now
+            if now > self._settled_at:
+                self._next_at = now
             return None
         return plan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -108,6 +109,15 @@ class Exporter:
         save_memory(self._memory_path, memory)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        # Who hangs up in the middle of an answer is no news either; anything else shows its traceback.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed wants a socket
+
+
 def build_server(exporter: Exporter, *, port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer:
     """The HTTP server, bound and not yet serving."""
 
@@ -136,6 +146,4 @@ def build_server(exporter: Exporter, *, port: int, host: str = "127.0.0.1") -> T
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
-    return server
+    return _Server((host, port), Handler)

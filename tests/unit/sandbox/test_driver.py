@@ -153,6 +153,19 @@ def test_what_could_not_be_submitted_is_forgotten(demo: Scenario):
     assert pace.next_job(EMPTY, now=100.0) is None
 
 
+def test_head_start_is_kept_while_it_is_being_submitted(demo: Scenario):
+    pace = TeamPace(demo, team_of(demo, "vision"), seed=1, now=0.0)
+    jammed = Census(jobs=10, pods=20, waiting={"vision": demo.pace.max_waiting_per_team})
+    submitted = 0
+    for _ in range(10):
+        assert pace.next_job(jammed, now=0.1) is None
+        plan = pace.next_job(EMPTY, now=0.1)
+        if plan is not None:
+            pace.submitted(plan, now=0.1)
+            submitted += 1
+    assert submitted > 2
+
+
 def test_team_begins_with_what_its_head_start_would_have_brought(demo: Scenario):
     team = team_of(demo, "mlops")
     pace, submitted = TeamPace(demo, team, seed=1, now=0.0), []
