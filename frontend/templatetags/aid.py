@@ -45,7 +45,9 @@ def live(context: Context, topics: str, url: str = "", *, is_unsettled: bool = F
     shell = context.get("shell")
     cluster = shell.cluster.pk if shell and shell.cluster else ""
     return format_html(
-        'data-aid-topics="{}" data-aid-cluster="{}" hx-get="{}" hx-trigger="aid-refresh" hx-target="this" hx-swap="outerHTML"{}',
+        'data-aid-topics="{}" data-aid-cluster="{}" hx-get="{}" hx-trigger="aid-refresh" hx-target="this" hx-swap="outerHTML" '
+        # What a person does in there takes the place of a refresh under way, whose reply would pull their target away.
+        'hx-sync="this:replace"{}',
         topics,
         cluster,
         url or request.get_full_path(),

@@ -5,7 +5,7 @@ import { concerns, createPace, noteChange, noteEnd, noteStart } from "./pacing.j
 
 const FALLBACK_MILLISECONDS = 5000;
 const SILENT_MILLISECONDS = 40_000;
-const UNSETTLED_MILLISECONDS = 1500;
+const UNSETTLED_MILLISECONDS = 1000;
 const REFRESH_EVENT = "aid-refresh";
 
 /**
@@ -131,21 +131,31 @@ class AidLive extends HTMLElement {
       this.regions?.delete(id);
       return;
     }
+    if (region.pace.isBusy) {
+      // Somebody's own click is on its way: what it brings is as fresh, and must not be overtaken.
+      region.pace.isDirty = true;
+      return;
+    }
     if (isHeld(element)) {
       // Somebody is reading a reason or typing in there: what they see must not be pulled away under them.
       region.timer = setTimeout(() => this.refresh(id), 1000);
       return;
     }
     noteStart(region.pace, performance.now());
-    element.dispatchEvent(new CustomEvent(REFRESH_EVENT, { bubbles: false }));
     // An element that htmx does not know yet sends nothing, and so would never be free again.
-    region.timer = setTimeout(() => this.finish(id), FALLBACK_MILLISECONDS * 2);
+    region.timer = setTimeout(() => this.finish(id), FALLBACK_MILLISECONDS * 3);
+    element.dispatchEvent(new CustomEvent(REFRESH_EVENT, { bubbles: false }));
   }
 
   /** @param {Event} event */
   markStart(event) {
     const id = liveIdOf(event);
-    if (id) noteStart(this.regionOf(id).pace, performance.now());
+    if (!id) return;
+    const region = this.regionOf(id);
+    clearTimeout(region.timer);
+    noteStart(region.pace, performance.now());
+    // Should its end never be told, the region must not stay busy for ever.
+    region.timer = setTimeout(() => this.finish(id), FALLBACK_MILLISECONDS * 3);
   }
 
   /** @param {Event} event */
@@ -172,7 +182,9 @@ function liveIdOf(event) {
 function isHeld(element) {
   if (element.querySelector("details[open].reason, dialog[open]")) return true;
   const active = document.activeElement;
-  return active instanceof HTMLElement && element.contains(active) && active.matches("input, textarea, select");
+  if (!(active instanceof HTMLElement) || !element.contains(active)) return false;
+  if (active instanceof HTMLInputElement || active instanceof HTMLTextAreaElement) return active.value !== active.defaultValue;
+  return active instanceof HTMLSelectElement;
 }
 
 customElements.define("aid-live", AidLive);
