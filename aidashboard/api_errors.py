@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import resolve
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -92,7 +91,7 @@ def _problem_of(error: AppError) -> Problem:
 
 
 def _describe_framework_error(error: Exception, response: Response) -> Problem:
-    problem: Problem = {"status": response.status_code, "code": _code_of(error)}
+    problem: Problem = {"status": response.status_code, "code": _code_of(error, response.status_code)}
     if isinstance(error, exceptions.ValidationError):
         problem["title"] = "The request does not have the expected form."
         problem["errors"] = list(_flatten(response.data))
@@ -102,14 +101,9 @@ def _describe_framework_error(error: Exception, response: Response) -> Problem:
     return problem
 
 
-def _code_of(error: Exception) -> str:
-    if isinstance(error, exceptions.ValidationError):
-        return "malformed"
-    if isinstance(error, Http404):
-        return "missing"
-    if isinstance(error, PermissionDenied):
-        return "forbidden"
-    return str(getattr(error, "default_code", "error"))
+def _code_of(error: Exception, status_code: int) -> str:
+    """One name per kind of error, whether a service of ours or the framework found it."""
+    return CODES.get(status_code) or str(getattr(error, "default_code", "error"))
 
 
 def _flatten(data: Any, field: str = "") -> list[dict[str, str]]:  # Any: DRF nests lists and dicts at will

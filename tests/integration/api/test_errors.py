@@ -90,6 +90,18 @@ def test_every_error_is_a_problem_with_its_status(client: Client, error: Excepti
     assert problem["request_id"]
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "code"),
+    [
+        (ForbiddenError("x"), exceptions.PermissionDenied(), "forbidden"),
+        (MissingError("x"), exceptions.NotFound(), "missing"),
+    ],
+)
+def test_an_error_has_one_name_whoever_finds_it(client: Client, ours: Exception, theirs: Exception, code: str) -> None:
+    assert fail_with(client, ours).json()["code"] == code
+    assert fail_with(client, theirs).json()["code"] == code
+
+
 def test_throttling_says_when_to_come_back(client: Client) -> None:
     assert fail_with(client, exceptions.Throttled(wait=3))["Retry-After"] == "3"
 
