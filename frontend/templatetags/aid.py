@@ -45,9 +45,7 @@ def live(context: Context, topics: str, url: str = "", *, is_unsettled: bool = F
     shell = context.get("shell")
     cluster = shell.cluster.pk if shell and shell.cluster else ""
     return format_html(
-        'data-aid-topics="{}" data-aid-cluster="{}" hx-get="{}" hx-trigger="aid-refresh" hx-target="this" hx-swap="outerHTML" '
-        # What a person does in there takes the place of a refresh under way, whose reply would pull their target away.
-        'hx-sync="this:replace"{}',
+        'data-aid-topics="{}" data-aid-cluster="{}" hx-get="{}" hx-trigger="aid-refresh" hx-target="this" hx-swap="outerHTML"{}',
         topics,
         cluster,
         url or request.get_full_path(),

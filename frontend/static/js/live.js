@@ -16,7 +16,7 @@ const REFRESH_EVENT = "aid-refresh";
  */
 class AidLive extends HTMLElement {
   connectedCallback() {
-    /** @type {Map<string, {pace: Pace, timer?: ReturnType<typeof setTimeout>}>} */
+    /** @type {Map<string, {pace: Pace, clicks: number, timer?: ReturnType<typeof setTimeout>}>} */
     this.regions = new Map();
     this.missed = false;
     this.abort = new AbortController();
@@ -24,6 +24,7 @@ class AidLive extends HTMLElement {
     document.addEventListener("visibilitychange", () => this.show(), options);
     document.addEventListener("htmx:beforeRequest", (event) => this.markStart(event), options);
     document.addEventListener("htmx:afterRequest", (event) => this.markEnd(event), options);
+    document.addEventListener("htmx:beforeSwap", (event) => this.yieldToClick(event), options);
     this.watchdog = setInterval(() => this.watch(), FALLBACK_MILLISECONDS);
     this.impatience = setInterval(() => this.refreshUnsettled(), UNSETTLED_MILLISECONDS);
     this.heardAt = performance.now();
@@ -107,7 +108,7 @@ class AidLive extends HTMLElement {
   regionOf(id) {
     let region = this.regions?.get(id);
     if (!region) {
-      region = { pace: createPace() };
+      region = { pace: createPace(), clicks: 0 };
       this.regions?.set(id, region);
     }
     return region;
@@ -152,6 +153,7 @@ class AidLive extends HTMLElement {
     const id = liveIdOf(event);
     if (!id) return;
     const region = this.regionOf(id);
+    if (isClick(event)) region.clicks += 1;
     clearTimeout(region.timer);
     noteStart(region.pace, performance.now());
     // Should its end never be told, the region must not stay busy for ever.
@@ -161,7 +163,20 @@ class AidLive extends HTMLElement {
   /** @param {Event} event */
   markEnd(event) {
     const id = liveIdOf(event);
-    if (id) this.finish(id);
+    if (!id) return;
+    const region = this.regionOf(id);
+    if (isClick(event)) region.clicks = Math.max(0, region.clicks - 1);
+    this.finish(id);
+  }
+
+  /**
+   * A refresh that was under way when somebody clicked is not shown: it would take away the element that the click's own answer
+   * is going to replace.
+   * @param {Event} event
+   */
+  yieldToClick(event) {
+    const id = liveIdOf(event);
+    if (id && !isClick(event) && this.regionOf(id).clicks > 0) /** @type {CustomEvent} */ (event).detail.shouldSwap = false;
   }
 
   /** @param {string} id */
@@ -176,6 +191,15 @@ class AidLive extends HTMLElement {
 function liveIdOf(event) {
   const target = /** @type {CustomEvent} */ (event).detail?.target;
   return target instanceof HTMLElement && target.dataset.aidTopics !== undefined ? target.id : "";
+}
+
+/**
+ * Whether a request came from something inside the live element, and not from the element's own refresh.
+ * @param {Event} event
+ */
+function isClick(event) {
+  const detail = /** @type {CustomEvent} */ (event).detail;
+  return detail?.requestConfig?.elt !== detail?.target;
 }
 
 /** @param {HTMLElement} element */
