@@ -135,15 +135,15 @@ def _draw_hour(values: Sequence[float | None]) -> SafeString:
 
 
 def _describe(node: ObservedNode, line: NodeLine | None, cluster: Cluster) -> SafeString:
-    where = f"in pool {node.pool}" if node.pool else "in no pool"
-    zone = f", zone {node.zone}" if node.zone else ""
+    where = f" in pool {node.pool}" if node.pool else ""
+    zone = f", {node.zone}" if node.zone else ""
     if line is None:
-        return join_words([f"No GPU, {where}{zone}."])
+        return join_words([f"No GPU{where}{zone}."])
     model = f" {line.model}" if line.model else ""
     gpus = link(f"{count_of(line.gpus, 'GPU')}", build_url("nodes:gpu-list", cluster=cluster.name, search=line.name))
     used = "" if line.used_ratio is None else f", used to {round(line.used_ratio * 100)}% on average"
     free = f"{line.free} free" if line.is_usable else "takes no work"
-    return join_words([gpus, f"{model} {where}{zone}: {line.allocated} allocated, {free}{used}."], "")
+    return join_words([gpus, f"{model}{where}{zone}: {line.allocated} allocated, {free}{used}."], "")
 
 
 def _build_plain_chip(node: ObservedNode) -> Chip:

@@ -276,6 +276,8 @@ def _has_all_pods(row: WorkloadRow) -> bool:
 def _time_word(row: WorkloadRow) -> str:
     if row.state in WAITING:
         return "waits"
+    if row.state == WorkloadState.ADMITTED and not _has_all_pods(row):
+        return "starts for"
     return {
         WorkloadState.ADMITTED.value: "runs",
         WorkloadState.FINISHED.value: "ran",

@@ -21,6 +21,7 @@ from clusters.kube.parsing.fields import (
 
 GPU: Final = "nvidia.com/gpu"
 _POOL_LABELS: Final = (
+    "aidashboard.io/node-pool",
     "aidashboard.io/pool",
     "node.kubernetes.io/pool",
     "alibabacloud.com/nodepool-id",

@@ -86,7 +86,7 @@ def test_without_telemetry_cells_show_what_pods_hold(client: Client, organisatio
 
 def test_a_node_shows_its_pods_with_their_people(client: Client, organisation: Organisation) -> None:
     text = read(client, "/nodes/h100-1")
-    assert "8 GPUs NVIDIA-H100-80GB-HBM3 in pool h100, zone zone-a: 8 allocated, 0 free." in text.replace(" :", ":")
+    assert "8 GPUs NVIDIA-H100-80GB-HBM3 in pool h100, zone-a: 8 allocated, 0 free." in text.replace(" :", ":")
     assert "bert-0 nlp-train Running grace 4" in text
 
 
