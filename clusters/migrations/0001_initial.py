@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             name='Cluster',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')])),
+                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator(r'^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z')])),
                 ('display_name', models.CharField(blank=True, max_length=120)),
                 ('api_server_url', models.URLField(max_length=500)),
                 ('certificate_authority', models.TextField(blank=True)),
