@@ -7,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
+from accounts.permissions import SignedInRequest
 from clusters.models import SyncState
+from frontend.views.gallery import gallery
 from tests.factories.clusters import make_cluster, make_managed_object
 from tests.factories.people import make_admin, make_group, make_user
 from tests.factories.quotas import get_root, make_quota, make_tree
@@ -155,3 +157,19 @@ def test_the_shell_costs_few_queries(client: Client, django_assert_max_num_queri
     client.get("/live/status")
     with django_assert_max_num_queries(6):
         client.get("/live/status")
+
+
+def test_the_gallery_draws_every_component() -> None:
+    request: SignedInRequest = RequestFactory().get("/gallery")  # type: ignore[assignment]  # signed in by the next line
+    request.user, request.session, request.resolver_match = make_admin(), {}, None  # type: ignore[assignment]  # no middleware here
+    html = gallery(request).content.decode()
+    for name in (
+        "quota-bar-header",
+        "chip-busy",
+        "tile-bad",
+        "table-chips",
+        "empty",
+        "skeleton",
+        "data-aid-typed-name",
+    ):
+        assert name in html
