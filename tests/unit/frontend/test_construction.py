@@ -11,7 +11,9 @@ from frontend.construction import read_construction
 
 def test_progress_is_read(tmp_path: Path) -> None:
     path = tmp_path / "progress.json"
-    path.write_text('{"phase":"build","program":"kueue","index":3,"count":9,"seconds_left":95,"message":"","done":false}')
+    path.write_text(
+        '{"phase":"build","program":"kueue","index":3,"count":9,"seconds_left":95,"message":"","done":false}'
+    )
     construction = read_construction(str(path))
     assert construction is not None
     assert (construction.program, construction.index, construction.count) == ("kueue", 3, 9)
