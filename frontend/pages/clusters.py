@@ -16,7 +16,7 @@ from clusters.models import Cluster, Connection
 from frontend.chips import Chip, build_connection_chip
 from frontend.pages.links import build_url, join_words, link
 from frontend.tables import Column, Paging, TableQuery
-from frontend.words import count_of
+from frontend.words import count_of, format_number
 from monitoring import selectors as monitoring
 from monitoring.domain.capacity import Capacity
 from monitoring.selectors import SourceStatus
@@ -238,7 +238,7 @@ def _describe_all(rows: tuple[ClusterRow, ...]) -> SafeString:
     gpus = sum(row.capacity.gpus_total for row in rows)
     free = sum(row.capacity.gpus_free for row in rows)
     away = [row for row in rows if row.cluster.connection != Connection.REACHABLE]
-    sentence = f"{count_of(len(rows), 'cluster')} with {count_of(gpus, 'GPU')}, {free} of them free"
+    sentence = f"{count_of(len(rows), 'cluster')} with {count_of(gpus, 'GPU')}, {format_number(free)} of them free"
     if not away:
         return join_words([f"{sentence}; {'it answers' if len(rows) == 1 else 'all answer'}."])
     names = join_words([link(row.cluster.name, row.url) for row in away])
@@ -249,9 +249,7 @@ def _describe_one(row: ClusterRow) -> str:
     cluster, capacity = row.cluster, row.capacity
     if cluster.last_seen_at is None:
         return f"Registered, and not seen yet. {cluster.connection_message}".strip()
-    gpus = (
-        f"{count_of(capacity.gpus_total, 'GPU')} on {count_of(capacity.gpu_nodes, 'node')}, {capacity.gpus_free} free"
-    )
+    gpus = f"{count_of(capacity.gpus_total, 'GPU')} on {count_of(capacity.gpu_nodes, 'node')}, {format_number(capacity.gpus_free)} free"
     if cluster.connection != Connection.REACHABLE:
         return f"Does not answer: {cluster.connection_message} What you see is what was seen last: {gpus}."
     return f"Answers, with {gpus}."

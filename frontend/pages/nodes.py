@@ -21,7 +21,7 @@ from frontend.pages.menus import MenuForm, build_menu, build_menu_form
 from frontend.pages.readings import SourceState, describe_reading
 from frontend.svg.heat_strip import STATE_WORDS, HeatCell, HeatRow, draw_cells, draw_heat_strip
 from frontend.tables import Column, FilterChip, Paging, TableQuery
-from frontend.words import count_of
+from frontend.words import count_of, format_number
 from monitoring import selectors as monitoring
 from monitoring.domain.gpus import GpuState, PodRef
 from monitoring.domain.strips import GpuCell
@@ -299,7 +299,7 @@ def _build_pools(nodes: Sequence[NodeLine], cluster: Cluster) -> Iterator[PoolSt
         lines = list(members)
         models = Counter(node.model for node in lines if node.model and node.model != pool)
         gpus, free = sum(node.gpus for node in lines), sum(node.free for node in lines)
-        parts = [count_of(len(lines), "node"), count_of(gpus, "GPU"), *models, f"{free} free"]
+        parts = [count_of(len(lines), "node"), count_of(gpus, "GPU"), *models, f"{format_number(free)} free"]
         rows = [
             HeatRow(
                 name=node.name,
@@ -338,11 +338,13 @@ def _describe_nodes(inventory: Inventory, found: Sequence[NodeLine], cluster: Cl
     shown = Inventory(nodes=tuple(found))
     nodes = count_of(len(found), "GPU node")
     head = (
-        nodes if len(found) == len(inventory.nodes) else f"{len(found)} of {count_of(len(inventory.nodes), 'GPU node')}"
+        nodes
+        if len(found) == len(inventory.nodes)
+        else f"{format_number(len(found))} of {count_of(len(inventory.nodes), 'GPU node')}"
     )
-    parts: list[object] = [f"{head} with {count_of(shown.gpus, 'GPU')}: {shown.allocated} allocated"]
+    parts: list[object] = [f"{head} with {count_of(shown.gpus, 'GPU')}: {format_number(shown.allocated)} allocated"]
     free_nodes = sum(1 for node in found if node.free)
-    free = link(f"{shown.free} free", build_url("nodes:node-list", cluster=cluster.name, state="free"))
+    free = link(f"{format_number(shown.free)} free", build_url("nodes:node-list", cluster=cluster.name, state="free"))
     parts.append(join_words([free, f"on {count_of(free_nodes, 'node')}"], " ") if shown.free else "none free")
     sentence = join_words(parts)
     if not shown.broken:
@@ -496,10 +498,10 @@ def _describe_gpus(found: Sequence[Card], everything: Sequence[Card], table: Tab
     head = (
         count_of(len(found), "GPU")
         if len(found) == len(everything)
-        else f"{len(found)} of {count_of(len(everything), 'GPU')}"
+        else f"{format_number(len(found))} of {count_of(len(everything), 'GPU')}"
     )
     parts = [
-        link(f"{counts[state]} {STATE_WORDS[state]}", table.url(state=state.value))
+        link(f"{format_number(counts[state])} {STATE_WORDS[state]}", table.url(state=state.value))
         for state in GpuState
         if counts[state]
     ]

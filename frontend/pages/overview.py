@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,8 +13,15 @@ from accounts.models import User
 from accounts.selectors import list_audit_events
 from clusters.models import Cluster, WorkloadState
 from clusters.selectors import list_clusters
-from frontend.pages.inventory import Inventory
-from frontend.pages.links import build_url, join_words, link
+from frontend.pages.answers import (
+    Answer,
+    answer_broken,
+    answer_free,
+    answer_waiting,
+    answer_wasted,
+    describe_cluster,
+)
+from frontend.pages.links import build_url
 from frontend.pages.nodes import read_heat
 from frontend.pages.quotas.bars import draw_usage
 from frontend.pages.readings import (
@@ -28,19 +34,16 @@ from frontend.pages.readings import (
     build_series_table,
     read_range,
 )
-from frontend.svg.histogram import HistogramBar, draw_histogram
 from frontend.tables import TableQuery
-from frontend.words import count_of, describe_duration
+from frontend.words import count_of, format_number
 from monitoring import selectors as monitoring
-from monitoring.domain.gpus import GpuState, PodRef
+from monitoring.domain.gpus import GpuState
 from quotas.selectors import build_usage, list_trees
 from workloads import selectors as workloads
 from workloads.domain.explain import GPU
-from workloads.holders import Holder, find_holders
-from workloads.placement import Unplaced, count_unplaced
-from workloads.queues import WaitingQueue, list_waiting_queues
+from workloads.placement import count_unplaced
+from workloads.queues import list_waiting_queues
 
-SHOWN: Final = 3
 SHOWN_EVENTS: Final = 10
 LOOKS: Final = {
     "total_gpus": LineLook(label="GPUs in all", unit="count", style="step"),
@@ -55,35 +58,6 @@ _STATE_WORDS: Final = {
     WorkloadState.FINISHED.value: "finished",
     WorkloadState.FAILED.value: "failed",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One line of an answer: what it is, why, how much, and where it leads."""
-
-    name: str
-    note: str
-    amount: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One of the four. `figure` None is "not known", then `reason` says why; `rest` counts the lines that are not shown."""
-
-    key: str
-    title: str
-    icon: str
-    tone: str
-    figure: int | None
-    unit: str
-    reason: str
-    url: str
-    items: tuple[Item, ...]
-    rest: int
-    calm: str
-    drawing: SafeString | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,14 +159,14 @@ def build_answers(table: TableQuery, *, cluster: Cluster, viewer: User, now: dat
     queues = list_waiting_queues(viewer=viewer, cluster=cluster)
     idle = heat.inventory.count_states()[GpuState.IDLE] if heat.idle.is_available else None
     return Answers(
-        sentence=_describe(heat.inventory, idle, queues, cluster),
+        sentence=describe_cluster(heat.inventory, idle, queues, cluster),
         cluster=cluster,
         source=heat.source,
         answers=(
-            _answer_broken(heat.inventory, cluster),
-            _answer_free(heat.inventory, count_unplaced(cluster), cluster),
-            _answer_wasted(heat.inventory, heat.idle, cluster),
-            _answer_waiting(queues, cluster, now=now),
+            answer_broken(heat.inventory, cluster),
+            answer_free(heat.inventory, count_unplaced(cluster), cluster),
+            answer_wasted(heat.inventory, heat.idle, cluster),
+            answer_waiting(queues, cluster, now=now),
         ),
         refresh_url=table.url(),
     )
@@ -235,159 +209,6 @@ def build_history(table: TableQuery, *, cluster: Cluster) -> dict[str, Any]:  # 
     return build_series(monitoring.get_cluster_history(cluster, span=read_range(table)), LOOKS)
 
 
-# --- the four answers --------------------------------------------------------------------------------------------------------
-
-
-def _answer_broken(inventory: Inventory, cluster: Cluster) -> Answer:
-    broken = sorted(inventory.broken, key=lambda node: (-node.lost, node.name))
-    lost = sum(node.lost for node in broken)
-    return Answer(
-        key="broken",
-        title="Broken",
-        icon="alert-triangle",
-        tone="bad" if broken else "good",
-        figure=len(broken),
-        unit=f"{'node' if len(broken) == 1 else 'nodes'}, {count_of(lost, 'GPU')} lost to new work"
-        if broken
-        else "nodes",
-        reason="",
-        url=build_url("nodes:node-list", cluster=cluster.name, state="broken"),
-        items=tuple(
-            Item(
-                name=node.name,
-                note="; ".join(node.reasons),
-                amount=count_of(node.lost, "GPU"),
-                url=build_url("nodes:node-detail", node.name, cluster=cluster.name),
-            )
-            for node in broken[:SHOWN]
-        ),
-        rest=max(0, len(broken) - SHOWN),
-        calm="Every GPU node is Ready, open and whole.",
-    )
-
-
-def _answer_free(inventory: Inventory, unplaced: Unplaced, cluster: Cluster) -> Answer:
-    blocks = inventory.count_free_blocks()
-    bars = [
-        HistogramBar(
-            label=str(free),
-            count=nodes,
-            url=build_url("nodes:node-list", cluster=cluster.name, free=free),
-            words=f"{count_of(nodes, 'node')} with {free} free each",
-        )
-        for free, nodes in blocks.items()
-    ]
-    free = inventory.free
-    return Answer(
-        key="free",
-        title="Free and usable",
-        icon="circle-check",
-        tone="good" if free else "warn",
-        figure=free,
-        unit=f"of {count_of(inventory.gpus, 'GPU')}",
-        reason="",
-        url=build_url("nodes:node-list", cluster=cluster.name, state="free"),
-        items=(_build_promised(unplaced, cluster),) if unplaced.workloads else (),
-        rest=0,
-        calm="" if free else "No usable GPU is free: whatever is submitted now waits or borrows.",
-        drawing=draw_histogram(bars, title="Nodes by the number of their free GPUs") if bars else None,
-        note=f"nodes by free GPUs each; the largest job on one node is {inventory.largest_block}" if bars else "",
-    )
-
-
-def _build_promised(unplaced: Unplaced, cluster: Cluster) -> Item:
-    """Why free cards are not all to be had: work that has its quota still looks for a node."""
-    return Item(
-        name="Promised",
-        note=f"{count_of(unplaced.workloads, 'admitted job')} without a node for all pods",
-        amount=count_of(unplaced.gpus, "GPU"),
-        url=build_url("workloads:workload-list", cluster=cluster.name, state="unplaced"),
-    )
-
-
-def _answer_wasted(inventory: Inventory, idle: SourceState, cluster: Cluster) -> Answer:
-    url = build_url("nodes:gpu-list", cluster=cluster.name, state=GpuState.IDLE.value)
-    cards = [
-        cell.device.pods[0]
-        for node in inventory.nodes
-        for cell in node.cells
-        if cell.state == GpuState.IDLE and cell.device and cell.device.pods
-    ]
-    owners = _count_owners(cards, find_holders(cluster, set(cards)))
-    total = inventory.count_states()[GpuState.IDLE]
-    return Answer(
-        key="wasted",
-        title="Wasted",
-        icon="zzz",
-        tone="plain" if not idle.is_available else "warn" if total else "good",
-        figure=total if idle.is_available else None,
-        unit=f"{'GPU' if total == 1 else 'GPUs'} held and idle for over an hour",
-        reason=idle.message,
-        url=url,
-        items=tuple(
-            Item(
-                name=name,
-                note=note,
-                amount=count_of(count, "GPU"),
-                url=build_url("nodes:gpu-list", cluster=cluster.name, state=GpuState.IDLE.value, search=search),
-            )
-            for (name, note, search), count in owners.most_common(SHOWN)
-        ),
-        rest=max(0, len(owners) - SHOWN),
-        calm="Nobody holds a GPU without using it." if idle.is_available else "",
-    )
-
-
-def _count_owners(cards: Sequence[PodRef], holders: dict[PodRef, Holder]) -> Counter[tuple[str, str, str]]:
-    """`{(person, quota, namespace): idle GPUs}`; who has no name is called by the namespace."""
-    owners: Counter[tuple[str, str, str]] = Counter()
-    for pod in cards:
-        holder = holders.get(pod)
-        person, quota = (holder.person, holder.quota) if holder else ("", "")
-        owners[person or pod.namespace, _shorten(quota) or f"namespace {pod.namespace}", f"{pod.namespace}/"] += 1
-    return owners
-
-
-def _shorten(path: str) -> str:
-    """A quota's path without the root, which all of them have in common: `research / nlp`."""
-    return " / ".join(path.split(".")[1:]) or path
-
-
-def _answer_waiting(queues: Sequence[WaitingQueue], cluster: Cluster, *, now: datetime) -> Answer:
-    total = sum(queue.workloads for queue in queues)
-    gpus = sum(queue.gpus for queue in queues)
-    return Answer(
-        key="waiting",
-        title="Waiting",
-        icon="hourglass",
-        tone="warn" if total else "good",
-        figure=total,
-        unit=f"{'workload' if total == 1 else 'workloads'} for {count_of(gpus, 'GPU')}" if total else "workloads",
-        reason="",
-        url=build_url("workloads:workload-list", cluster=cluster.name, state="waiting"),
-        items=tuple(_build_waiting_item(queue, cluster, now=now) for queue in queues[:SHOWN]),
-        rest=max(0, len(queues) - SHOWN),
-        calm="Nothing waits.",
-    )
-
-
-def _build_waiting_item(queue: WaitingQueue, cluster: Cluster, *, now: datetime) -> Item:
-    head = queue.head
-    start = head.queued_at or head.created_at
-    reason = queue.explanation.sentence if queue.explanation else head.message
-    waited = describe_duration(int((now - start).total_seconds()))
-    narrowed = {"queue": queue.leaf.queue_name} if queue.leaf else {"namespace": head.namespace}
-    return Item(
-        name=_shorten(queue.leaf.path) if queue.leaf else f"{head.namespace} (no quota)",
-        note=f"{head.owner_name or head.name} waits {waited}: {reason}",
-        amount=count_of(queue.workloads, "job"),
-        url=build_url("workloads:workload-list", cluster=cluster.name, state="waiting", **narrowed),
-    )
-
-
-# --- below -------------------------------------------------------------------------------------------------------------------
-
-
 def _list_quotas(viewer: User, cluster: Cluster) -> Iterator[QuotaLine]:
     """The roots and the nodes right below them, those with GPUs."""
     for tree in list_trees(viewer=viewer, cluster=cluster):
@@ -396,7 +217,10 @@ def _list_quotas(viewer: User, cluster: Cluster) -> Iterator[QuotaLine]:
             if usage is None:
                 continue
             more = ((usage.borrowed, "borrowed"), (usage.lent, "lent"), (usage.pending, "pending"))
-            parts = [f"{usage.used} used", *(f"{amount} {word}" for amount, word in more if amount)]
+            parts = [
+                f"{format_number(usage.used)} used",
+                *(f"{format_number(amount)} {word}" for amount, word in more if amount),
+            ]
             yield QuotaLine(
                 name=node.name,
                 is_inner=node.depth > 0,
@@ -443,20 +267,3 @@ def _build_others(viewer: User, cluster: Cluster) -> Iterator[OtherCluster]:
                 counts[state] for state in (WorkloadState.PENDING, WorkloadState.EVICTED, WorkloadState.RESERVED)
             ),
         )
-
-
-def _describe(inventory: Inventory, idle: int | None, queues: Sequence[WaitingQueue], cluster: Cluster) -> SafeString:
-    if not inventory.nodes:
-        return join_words([f"No GPU was seen in {cluster.name} yet."])
-    allocated = link(f"{inventory.allocated} of {inventory.gpus}", build_url("nodes:node-list", cluster=cluster.name))
-    parts = [join_words([allocated, " GPUs allocated"], "")]
-    if idle:
-        idle_url = build_url("nodes:gpu-list", cluster=cluster.name, state=GpuState.IDLE.value)
-        parts.append(join_words([link(idle, idle_url), " of them idle for over an hour"], ""))
-    waiting = sum(queue.workloads for queue in queues)
-    waiting_url = build_url("workloads:workload-list", cluster=cluster.name, state="waiting")
-    if waiting:
-        tail = join_words([link(count_of(waiting, "job"), waiting_url), f" {'waits' if waiting == 1 else 'wait'}."], "")
-    else:
-        tail = join_words(["nothing waits."])
-    return join_words([join_words(parts), tail], "; ")

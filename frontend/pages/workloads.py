@@ -18,7 +18,7 @@ from frontend.pages.links import build_url, join_words, link
 from frontend.pages.readings import SourceState, describe_reading
 from frontend.svg.sparkline import draw_sparkline
 from frontend.tables import Column, FilterChip, Paging, TableQuery
-from frontend.words import count_of, describe_duration
+from frontend.words import count_of, describe_duration, format_number
 from monitoring import selectors as monitoring
 from monitoring.domain.ranges import TimeRange
 from monitoring.domain.telemetry import Telemetry
@@ -302,7 +302,7 @@ def _describe(grouped: Mapping[str, int], total: int, table: TableQuery) -> Safe
     if not any(grouped.values()):
         return join_words(["No workload was seen yet."])
     parts = [
-        link(f"{grouped[name]} {word}", table.url(state=name))
+        link(f"{format_number(grouped[name])} {word}", table.url(state=name))
         for name, word in (
             ("running", "running"),
             ("waiting", "waiting"),

@@ -35,6 +35,7 @@ class AidTimeSeries extends HTMLElement {
     this.theme.observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
     this.timer = setInterval(() => document.hidden || this.load(), REFRESH_MILLISECONDS);
     this.abort = new AbortController();
+    this.say("Loading the chart …");
     this.load();
   }
 
