@@ -14,9 +14,10 @@ from clusters import selectors
 from clusters.errors import NodeMissingError
 from clusters.models import Cluster, ObservedNode, ObservedPod
 from frontend.chips import Chip
+from frontend.pages.gpus import GpuRow, add_holders, build_gpu_rows
 from frontend.pages.inventory import NodeLine
 from frontend.pages.links import build_url, join_words, link
-from frontend.pages.nodes import GpuRow, add_holders, build_gpu_rows, build_node_chip, read_heat
+from frontend.pages.nodes import build_node_chip, read_heat
 from frontend.pages.readings import SourceState
 from frontend.svg.sparkline import draw_sparkline
 from frontend.words import count_of, format_bytes

@@ -1,10 +1,10 @@
-"""What the pages of nodes and GPUs show. The numbers are those of `inventory`; here they are filtered, sorted and put into words."""
+"""What the list of nodes and the heat strip show: the lines of `inventory`, filtered, sorted and put into words."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from typing import Any, Final
@@ -23,18 +23,12 @@ from frontend.svg.heat_strip import STATE_WORDS, HeatCell, HeatRow, draw_cells, 
 from frontend.tables import Column, FilterChip, Paging, TableQuery
 from frontend.words import count_of, format_number
 from monitoring import selectors as monitoring
-from monitoring.domain.gpus import GpuState, PodRef
+from monitoring.domain.gpus import GpuState
 from monitoring.domain.strips import GpuCell
-from workloads.holders import Holder, find_holders
 
-NODE_CSV_HEADER: Final = (
+CSV_HEADER: Final = (
     "name", "pool", "zone", "model", "gpus", "allocatable", "allocated", "free", "used_ratio", "is_ready", "is_cordoned", "reasons",
 )  # fmt: skip
-GPU_CSV_HEADER: Final = (
-    "node", "gpu", "uuid", "model", "state", "why", "used_ratio", "memory_used_bytes", "memory_total_bytes", "power_watts",
-    "temperature_celsius", "pods",
-)  # fmt: skip
-
 _NODE_KEYS: Final[dict[str, Callable[[NodeLine], Any]]] = {  # Any: whatever compares
     "pool": lambda node: node.pool,
     "zone": lambda node: node.zone,
@@ -45,7 +39,7 @@ _NODE_KEYS: Final[dict[str, Callable[[NodeLine], Any]]] = {  # Any: whatever com
     "used": lambda node: -1.0 if node.used_ratio is None else node.used_ratio,
     "state": lambda node: (not node.is_broken, node.is_usable),
 }
-NODE_SORTABLE: Final = ("name", *_NODE_KEYS)
+SORTABLE: Final = ("name", *_NODE_KEYS)
 _NODE_FILTERS: Final[dict[str, Callable[[NodeLine], bool]]] = {
     "broken": lambda node: node.is_broken,
     "free": lambda node: node.free > 0,
@@ -95,71 +89,6 @@ class NodeList:
     has_nodes: bool
     has_pools: bool
     refresh_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HolderLink:
-    """A pod that holds a card, with the person and the workload behind it when they are known."""
-
-    pod: str
-    person: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuRow:
-    """One card. Figures are None when nothing reports them."""
-
-    node: str
-    node_url: str
-    gpu: str
-    uuid: str
-    model: str
-    state: GpuState
-    word: str
-    why: str
-    drawing: SafeString
-    used_ratio: float | None
-    memory_used_bytes: int | None
-    memory_total_bytes: int | None
-    power_watts: float | None
-    temperature_celsius: float | None
-    pods: tuple[PodRef, ...]
-    holders: tuple[HolderLink, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """A card with its node, before it is put into words: thousands are filtered and sorted, and some fifty shown."""
-
-    node: NodeLine
-    cell: GpuCell
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuList:
-    sentence: SafeString
-    cluster: Cluster
-    source: SourceState
-    table: TableQuery
-    columns: tuple[Column, ...]
-    chips: tuple[FilterChip, ...]
-    paging: Paging[Card]
-    rows: Sequence[GpuRow]
-    refresh_url: str
-    has_gpus: bool
-
-
-_GPU_KEYS: Final[dict[str, Callable[[Card], Any]]] = {  # Any: whatever compares; what is not known comes first
-    "state": lambda card: tuple(GpuState).index(card.cell.state),
-    "used": lambda card: _known(card, "used_ratio"),
-    "memory": lambda card: _known(card, "memory_used_bytes"),
-    "power": lambda card: _known(card, "power_watts"),
-    "temperature": lambda card: _known(card, "temperature_celsius"),
-    "pod": lambda card: card.cell.device.pods if card.cell.device else (),
-    "model": lambda card: card.node.model,
-}
-GPU_SORTABLE: Final = ("node", *_GPU_KEYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +144,7 @@ def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
         menus=_build_menus(inventory, table),
         paging=paging,
         rows=tuple(
-            NodeRow(line=line, chip=build_node_chip(line), url=_node_url(line.name, cluster)) for line in paging.rows
+            NodeRow(line=line, chip=build_node_chip(line), url=node_url(line.name, cluster)) for line in paging.rows
         ),
         pools=tuple(_build_pools(found, cluster)),
         legend=_build_legend(inventory, cluster),
@@ -237,7 +166,7 @@ def build_node_chip(node: NodeLine) -> Chip:
     return Chip(label="Ready", tone="good", icon="check")
 
 
-def list_node_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:
+def list_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:
     inventory = read_heat(cluster).inventory
     for node in _sort_nodes(_filter_nodes(inventory.nodes, table), table):
         yield (
@@ -303,7 +232,7 @@ def _build_pools(nodes: Sequence[NodeLine], cluster: Cluster) -> Iterator[PoolSt
         rows = [
             HeatRow(
                 name=node.name,
-                url=_node_url(node.name, cluster),
+                url=node_url(node.name, cluster),
                 cells=to_heat_cells(node.cells),
                 note="" if node.is_usable else ", ".join(node.reasons) or "takes no work",
             )
@@ -355,7 +284,7 @@ def _describe_nodes(inventory: Inventory, found: Sequence[NodeLine], cluster: Cl
     return join_words([sentence, join_words([broken, "can't give all they have."], " ")], "; ")
 
 
-def _node_url(name: str, cluster: Cluster) -> str:
+def node_url(name: str, cluster: Cluster) -> str:
     """The address of a node's page. Resolved once per process, not once per node: a strip has a thousand of them."""
     return f"{_node_prefix()}{quote(name)}?cluster={cluster.name}"
 
@@ -363,146 +292,3 @@ def _node_url(name: str, cluster: Cluster) -> str:
 @cache
 def _node_prefix() -> str:
     return reverse("nodes:node-detail", args=["-"]).removesuffix("-")
-
-
-# --- GPUs --------------------------------------------------------------------------------------------------------------------
-
-
-def build_gpu_list(table: TableQuery, *, cluster: Cluster) -> GpuList:
-    heat = read_heat(cluster)
-    inventory, source = heat.inventory, heat.source
-    everything = _list_cards(inventory)
-    found = _sort_gpus(_filter_gpus(everything, table), table)
-    paging: Paging[Card] = table.paginate(found)
-    counts = Counter(card.cell.state.value for card in everything)
-    return GpuList(
-        sentence=_describe_gpus(found, everything, table),
-        cluster=cluster,
-        source=source,
-        table=table,
-        columns=table.columns(
-            (
-                Column(label="GPU", key="node"),
-                Column(label="Model", key="model"),
-                Column(label="State", key="state"),
-                Column(label="Used", key="used", is_number=True, unit="%", help="Utilisation by DCGM: some kernel ran"),
-                Column(label="Memory", key="memory", is_number=True, unit="GiB"),
-                Column(label="Power", key="power", is_number=True, unit="W"),
-                Column(label="Temperature", key="temperature", is_number=True, unit="°C"),
-                Column(label="Held by", key="pod"),
-            )
-        ),
-        chips=table.chips("state", {state.value: STATE_WORDS[state].capitalize() for state in GpuState}, counts),
-        paging=paging,
-        rows=add_holders([_build_gpu_row(card.node, card.cell, cluster) for card in paging.rows], cluster),
-        refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
-        has_gpus=bool(everything),
-    )
-
-
-def list_gpu_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:
-    cards = _list_cards(read_heat(cluster).inventory)
-    for card in _sort_gpus(_filter_gpus(cards, table), table):
-        row = _build_gpu_row(card.node, card.cell, cluster)
-        yield (
-            row.node,
-            row.gpu,
-            row.uuid,
-            row.model,
-            row.state.value,
-            row.why,
-            row.used_ratio,
-            row.memory_used_bytes,
-            row.memory_total_bytes,
-            row.power_watts,
-            row.temperature_celsius,
-            _name_pods(card.cell),
-        )
-
-
-def build_gpu_rows(node: NodeLine, cluster: Cluster) -> tuple[GpuRow, ...]:
-    return tuple(_build_gpu_row(node, cell, cluster) for cell in node.cells)
-
-
-def _build_gpu_row(node: NodeLine, cell: GpuCell, cluster: Cluster) -> GpuRow:
-    device = cell.device
-    return GpuRow(
-        node=node.name,
-        node_url=_node_url(node.name, cluster),
-        gpu=f"{cell.gpu}/{device.mig_instance}" if device and device.is_mig else cell.gpu,
-        uuid=device.uuid if device else "",
-        model=(device.model if device else "") or node.model,
-        state=cell.state,
-        word=STATE_WORDS[cell.state],
-        why=cell.why,
-        drawing=draw_cells(to_heat_cells([cell])),
-        used_ratio=device.used_ratio if device else None,
-        memory_used_bytes=device.memory_used_bytes if device else None,
-        memory_total_bytes=device.memory_total_bytes if device else None,
-        power_watts=device.power_watts if device else None,
-        temperature_celsius=device.temperature_celsius if device else None,
-        pods=device.pods if device else (),
-    )
-
-
-def _list_cards(inventory: Inventory) -> list[Card]:
-    return [Card(node=node, cell=cell) for node in inventory.nodes for cell in node.cells]
-
-
-def _filter_gpus(cards: Sequence[Card], table: TableQuery) -> list[Card]:
-    state, search = table.get("state"), table.search.lower()
-    return [
-        card
-        for card in cards
-        if (not state or card.cell.state.value == state) and (not search or search in _search_text(card))
-    ]
-
-
-def _search_text(card: Card) -> str:
-    uuid = card.cell.device.uuid if card.cell.device else ""
-    return f"{card.node.name} {card.node.model} {uuid} {_name_pods(card.cell)}".lower()
-
-
-def _name_pods(cell: GpuCell) -> str:
-    return " ".join(f"{pod.namespace}/{pod.pod}" for pod in cell.device.pods) if cell.device else ""
-
-
-def _known(card: Card, figure: str) -> tuple[bool, float]:
-    """A figure for sorting: what is not reported stands below every number."""
-    value: float | None = getattr(card.cell.device, figure) if card.cell.device else None
-    return (False, 0.0) if value is None else (True, value)
-
-
-def add_holders(rows: Sequence[GpuRow], cluster: Cluster) -> tuple[GpuRow, ...]:
-    """The rows with the workload and the person behind each pod; asked for the rows that are shown, not for thousands."""
-    holders = find_holders(cluster, {pod for row in rows for pod in row.pods})
-    return tuple(replace(row, holders=tuple(_build_holder(pod, holders.get(pod)) for pod in row.pods)) for row in rows)
-
-
-def _build_holder(pod: PodRef, holder: Holder | None) -> HolderLink:
-    url = build_url("workloads:workload-detail", holder.workload_uid) if holder and holder.workload_uid else ""
-    return HolderLink(pod=f"{pod.namespace}/{pod.pod}", person=holder.person if holder else "", url=url)
-
-
-def _sort_gpus(cards: Sequence[Card], table: TableQuery) -> list[Card]:
-    key, is_down = table.sort.removeprefix("-"), table.sort.startswith("-")
-    if key not in _GPU_KEYS:
-        return list(reversed(cards)) if is_down else list(cards)
-    return sorted(cards, key=_GPU_KEYS[key], reverse=is_down)
-
-
-def _describe_gpus(found: Sequence[Card], everything: Sequence[Card], table: TableQuery) -> SafeString:
-    if not everything:
-        return join_words(["No GPU was seen in this cluster."])
-    counts: Mapping[GpuState, int] = Counter(card.cell.state for card in found)
-    head = (
-        count_of(len(found), "GPU")
-        if len(found) == len(everything)
-        else f"{format_number(len(found))} of {count_of(len(everything), 'GPU')}"
-    )
-    parts = [
-        link(f"{format_number(counts[state])} {STATE_WORDS[state]}", table.url(state=state.value))
-        for state in GpuState
-        if counts[state]
-    ]
-    return join_words([head, ": ", join_words(parts), "."], "") if parts else join_words([f"{head}."])

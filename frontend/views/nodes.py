@@ -7,6 +7,7 @@ from django.http import HttpResponseBase
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
 from frontend.chosen_cluster import get_chosen_cluster
+from frontend.pages import gpus as gpu_pages
 from frontend.pages import node_detail as detail_pages
 from frontend.pages import nodes as pages
 from frontend.rendering import render_csv, render_page
@@ -19,10 +20,10 @@ def node_list(request: SignedInRequest) -> HttpResponseBase:
     cluster = get_chosen_cluster(request)
     if cluster is None:
         return render_without_cluster(request, title="Nodes & GPUs")
-    table = read_table_query(request, sortable=pages.NODE_SORTABLE, default_sort="name")
+    table = read_table_query(request, sortable=pages.SORTABLE, default_sort="name")
     if table.is_csv:
-        rows = pages.list_node_csv_rows(table, cluster=cluster)
-        return render_csv(f"nodes-{cluster.name}", pages.NODE_CSV_HEADER, rows)
+        rows = pages.list_csv_rows(table, cluster=cluster)
+        return render_csv(f"nodes-{cluster.name}", pages.CSV_HEADER, rows)
     return render_page(request, "nodes/node_list.html", pages.build_node_list(table, cluster=cluster))
 
 
@@ -31,11 +32,11 @@ def gpu_list(request: SignedInRequest) -> HttpResponseBase:
     cluster = get_chosen_cluster(request)
     if cluster is None:
         return render_without_cluster(request, title="GPUs")
-    table = read_table_query(request, sortable=pages.GPU_SORTABLE, default_sort="node")
+    table = read_table_query(request, sortable=gpu_pages.SORTABLE, default_sort="node")
     if table.is_csv:
-        rows = pages.list_gpu_csv_rows(table, cluster=cluster)
-        return render_csv(f"gpus-{cluster.name}", pages.GPU_CSV_HEADER, rows)
-    return render_page(request, "nodes/gpu_list.html", pages.build_gpu_list(table, cluster=cluster))
+        rows = gpu_pages.list_csv_rows(table, cluster=cluster)
+        return render_csv(f"gpus-{cluster.name}", gpu_pages.CSV_HEADER, rows)
+    return render_page(request, "nodes/gpu_list.html", gpu_pages.build_gpu_list(table, cluster=cluster))
 
 
 @require_permission(Permission.NODE_VIEW)
