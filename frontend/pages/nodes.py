@@ -111,9 +111,6 @@ def read_heat(cluster: Cluster) -> Heat:
     )
 
 
-# --- nodes -------------------------------------------------------------------------------------------------------------------
-
-
 def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
     heat = read_heat(cluster)
     inventory, source = heat.inventory, heat.source

@@ -9,6 +9,7 @@ from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
 from clusters.selectors import get_cluster
 from frontend.chosen_cluster import get_chosen_cluster
+from frontend.pages import workload_detail as detail_pages
 from frontend.pages import workloads as pages
 from frontend.rendering import render_csv, render_page
 from frontend.tables import read_table_query
@@ -32,7 +33,7 @@ def workload_list(request: SignedInRequest) -> HttpResponseBase:
 @require_permission(Permission.WORKLOAD_VIEW)
 def workload_detail(request: SignedInRequest, uid: str) -> HttpResponseBase:
     detail = selectors.get_workload(viewer=request.user, uid=uid)
-    page = pages.build_workload_detail(
+    page = detail_pages.build_workload_detail(
         detail,
         viewer=request.user,
         cluster=get_cluster(name=detail.row.cluster),
