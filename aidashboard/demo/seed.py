@@ -27,7 +27,7 @@ from quotas.domain.changes import AddNode, BindGroup, BindNamespace, Change  # n
 from quotas.domain.tree import NodeKey  # noqa: E402
 from quotas.models import QuotaTree  # noqa: E402
 from quotas.services import apply_changes, create_tree  # noqa: E402
-from sandbox.scenario import Scenario, Team, load_scenario  # noqa: E402
+from sandbox.scenario import GPU_RESOURCE, Scenario, Team, load_scenario  # noqa: E402
 
 CLUSTER_NAME = "sandbox"
 TREE_NAME = "root"
@@ -85,7 +85,7 @@ def seed_cluster(scenario: Scenario, *, admin: User, kubeconfig: str, prometheus
 
 def seed_tree(scenario: Scenario, *, cluster: Cluster, admin: User) -> None:
     """The whole tree as one draft: departments, teams, their namespaces and groups."""
-    tree = create_tree(cluster=cluster, name=TREE_NAME, by=admin, min=sum_guarantees(scenario))
+    tree = create_tree(cluster=cluster, name=TREE_NAME, by=admin, min=sum_capacity(scenario))
     root = NodeKey(str(tree.nodes.get(parent=None).pk))
     changes: list[Change] = []
     for department in scenario.departments:
@@ -98,12 +98,16 @@ def seed_tree(scenario: Scenario, *, cluster: Cluster, admin: User) -> None:
     apply_changes(tree=tree, changes=changes, by=admin)
 
 
-def sum_guarantees(scenario: Scenario) -> dict[str, str]:
-    """What the root must guarantee so that its departments can."""
+def sum_capacity(scenario: Scenario) -> dict[str, str]:
+    """What the root guarantees: all that healthy nodes have, so that a new team can be given some of what is left."""
+    out = {*scenario.faults.cordoned, *scenario.faults.not_ready}
     totals: Counter[str] = Counter()
-    for department in scenario.departments:
-        totals.update({name: parse_amount(name, text) for name, text in department.guaranteed.items()})
-    return {name: format_amount(name, amount) for name, amount in totals.items()}
+    for pool in scenario.pools:
+        nodes = sum(1 for name in pool.node_names if name not in out)
+        totals["cpu"] += nodes * parse_amount("cpu", pool.cpu)
+        totals["memory"] += nodes * parse_amount("memory", pool.memory)
+    guaranteed = {name: format_amount(name, amount) for name, amount in totals.items()}
+    return {GPU_RESOURCE: str(scenario.schedulable_gpus), **guaranteed}
 
 
 def list_team_changes(team: Team, *, parent: NodeKey) -> list[Change]:
