@@ -56,14 +56,14 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     _variable(
         "SECRET_KEY",
         "at least 32 characters",
-        "Signs sessions and CSRF tokens.",
-        example="change-me-change-me-change-me-change-me",
+        "Signs sessions and CSRF tokens. No example: a key that others know is none. `openssl rand -hex 32` makes one.",
+        example="",
     ),
     _variable(
         "ENCRYPTION_KEY",
         "32 bytes in url-safe base64, as Fernet.generate_key() makes them",
-        "Encrypts the credentials of registered clusters.",
-        example="AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "Encrypts the credentials of registered clusters. `openssl rand -base64 32 | tr +/ -_` makes one; keep it, it can't be had again.",
+        example="",
     ),
     _variable(
         "ALLOWED_HOSTS",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from aidashboard.settings.env import PREFIX, VARIABLES, Environment, Variable
+import pytest
+
+from aidashboard.settings.env import PREFIX, VARIABLES, Environment, EnvironmentValueError, Variable
 from tests.golden.comparing import assert_golden_file
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +40,14 @@ def test_every_example_is_a_value_that_the_settings_accept() -> None:
     environment = Environment(given)
     assert environment.url("DATABASE_URL", "postgresql", "postgres")
     assert environment.url("REDIS_URL", "redis", "rediss", "unix")
-    assert environment.secret("SECRET_KEY", shortest=32)
-    assert environment.fernet_key("ENCRYPTION_KEY")
     assert environment.names("ALLOWED_HOSTS")
     assert environment.url("PUBLIC_URL", "http", "https")
     assert environment.flag("DEBUG") is False
+
+
+def test_a_copied_example_does_not_start_with_keys_that_everybody_knows() -> None:
+    environment = Environment({PREFIX + variable.name: variable.example for variable in VARIABLES})
+    with pytest.raises(EnvironmentValueError, match="AIDASHBOARD_SECRET_KEY: expected at least 32 characters"):
+        environment.secret("SECRET_KEY", shortest=32)
+    with pytest.raises(EnvironmentValueError, match="AIDASHBOARD_ENCRYPTION_KEY"):
+        environment.fernet_key("ENCRYPTION_KEY")

@@ -15,7 +15,8 @@ def test_every_variable_is_checked():
 
 
 def test_every_example_has_the_expected_form():
-    options(**{variable.name: variable.example for variable in VARIABLES}).check()
+    # Keys have no example: one that everybody knows is none.
+    options(**{variable.name: variable.example for variable in VARIABLES if variable.example}).check()
 
 
 @pytest.mark.parametrize("variable", VARIABLES, ids=lambda variable: variable.name)
