@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clusters.models import ObservedNamespace
 from quotas import services
 from quotas.models import QuotaNode, QuotaTree
 from tests.cluster.quotas.conftest import Product, observing, run_task, wait_for
@@ -102,7 +103,9 @@ def test_a_namespace_is_adopted_and_let_go_as_it_was(product: Product, tree: int
     labels = {"app.kubernetes.io/managed-by": "Helm", "team": "vision"}
     product.sandbox.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
     leaf = product.node(tree, "x")["id"]
-    product.change(tree, {"kind": "bind-namespace", "node": leaf, "namespace": name, "adopt": True})
+    with observing():
+        wait_for(lambda: ObservedNamespace.objects.filter(cluster=product.cluster, name=name).exists(), expected=True)
+        product.change(tree, {"kind": "bind-namespace", "node": leaf, "namespace": name, "adopt": True})
     metadata = product.get("namespace", name)["metadata"]
     assert metadata["labels"].items() >= labels.items()
     assert metadata["labels"]["aidashboard.io/owner"] == f"quota-tree-{tree}"
