@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from aidashboard.kit.errors import InvalidError
 from clusters.models import Cluster, ObservedWorkload, WorkloadState
 from frontend.chips import Chip, build_workload_chip
 from frontend.pages.links import build_url, join_words, link
@@ -124,7 +125,7 @@ def _list(table: TableQuery, *, cluster: Cluster, viewer: User) -> QuerySet[Obse
     found = selectors.list_workloads(
         viewer=viewer,
         cluster=cluster,
-        state=[state.value for state in GROUPS.get(table.get("state"), ())],
+        state=_read_states(table.get("state")),
         namespace=table.get("namespace"),
         queue=table.get("queue"),
         user=table.get("person"),
@@ -133,6 +134,18 @@ def _list(table: TableQuery, *, cluster: Cluster, viewer: User) -> QuerySet[Obse
         ordering=f"{sign}{_ORDERINGS[table.sort.removeprefix('-')]}",
     )
     return narrow_to_unplaced(found) if table.get("state") == UNPLACED else found
+
+
+def _read_states(chosen: str) -> list[str]:
+    """The states of the chosen group; all when none is chosen.
+
+    Raises: InvalidError for a group that does not exist: showing everything would be a lie about the filter.
+    """
+    if chosen in {"", UNPLACED}:
+        return []
+    if chosen not in GROUPS:
+        raise InvalidError(f"state {chosen!r} is none of {', '.join([*GROUPS, UNPLACED])}")
+    return [state.value for state in GROUPS[chosen]]
 
 
 def _build_filter_chips(table: TableQuery) -> tuple[FilterChip, ...]:

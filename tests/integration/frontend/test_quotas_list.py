@@ -76,7 +76,7 @@ def test_every_node_has_its_bar_and_numbers(client: Client, setting: Setting) ->
     html = open_as(client, setting.admin)
     assert "nlp, GPU: 24 used of at most 32, 16 guaranteed, 8 borrowed, 4 pending" in html
     assert "research, GPU: 26 used of at most 40, 24 guaranteed" in html
-    assert f"/workloads/?cluster=prod-a&amp;queue={setting.nlp.queue_name}&amp;state=pending" in html
+    assert f"/workloads/?cluster=prod-a&amp;queue={setting.nlp.queue_name}&amp;state=waiting" in html
 
 
 @pytest.mark.parametrize("who", ["owner", "teammate"])

@@ -47,6 +47,15 @@ def test_filters_narrow_the_list(client: Client, organisation: Organisation, que
     assert count_rows(client, f"/workloads/?{query}") == rows
 
 
+def test_a_state_that_does_not_exist_is_refused_instead_of_showing_everything(
+    client: Client, organisation: Organisation
+) -> None:
+    client.force_login(organisation.admin)
+    response = client.get("/workloads/?state=sleeping")
+    assert response.status_code == 422
+    assert "none of waiting, running, failed, finished" in response.content.decode()
+
+
 def test_a_member_sees_the_work_of_their_groups_alone(client: Client, organisation: Organisation) -> None:
     sign_in(client, organisation.member)
     text = read(client, "/workloads/")
