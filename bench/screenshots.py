@@ -20,7 +20,7 @@ PAGES: Final = {
         "overview": "/overview/",
         "nodes": "/nodes/",
         "quotas": "/quotas/",
-        "workloads": "/workloads/?state=pending",
+        "workloads": "/workloads/?state=waiting",
     },
     "researcher": {"home": "/home/"},
 }

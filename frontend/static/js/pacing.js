@@ -5,7 +5,7 @@
  * A burst of events becomes one refresh, a quarter of a second after its first event; a stream of events becomes a refresh every
  * so often. What happens while a refresh is under way asks for one more.
  */
-export const DEBOUNCE_MILLISECONDS = 250;
+export const DEBOUNCE_MILLISECONDS = 120;
 export const GAP_MILLISECONDS = 400;
 
 /** @typedef {{dueAt: number | null, isBusy: boolean, isDirty: boolean, startedAt: number, endedAt: number}} Pace */
