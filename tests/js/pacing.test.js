@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concerns, createPace, noteChange, noteEnd, noteStart } from "../../frontend/static/js/pacing.js";
 
-test("a burst of changes becomes one refresh a quarter of a second later", () => {
+test("a burst of changes becomes one refresh a moment later", () => {
   const pace = createPace();
-  assert.equal(noteChange(pace, 1000), 250);
-  assert.equal(noteChange(pace, 1100), null);
-  assert.equal(noteChange(pace, 1249), null);
+  assert.equal(noteChange(pace, 1000), 120);
+  assert.equal(noteChange(pace, 1050), null);
+  assert.equal(noteChange(pace, 1119), null);
 });
 
 test("refreshes keep a distance, so a stream of changes does not become a stream of requests", () => {
   const pace = createPace();
   noteChange(pace, 0);
-  noteStart(pace, 250);
+  noteStart(pace, 120);
   assert.equal(noteEnd(pace, 300), null);
   assert.equal(noteChange(pace, 310), 390);
 });

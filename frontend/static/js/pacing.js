@@ -2,7 +2,7 @@
 /**
  * When to refresh what: pure bookkeeping of the live pages, with the clock passed in.
  *
- * A burst of events becomes one refresh, a quarter of a second after its first event; a stream of events becomes a refresh every
+ * A burst of events becomes one refresh, a moment after its first event; a stream of events becomes a refresh every
  * so often. What happens while a refresh is under way asks for one more.
  */
 export const DEBOUNCE_MILLISECONDS = 120;
