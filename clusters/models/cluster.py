@@ -22,7 +22,9 @@ class Cluster(models.Model):
     allocatable of Ready, uncordoned nodes less what pods outside Kueue hold.
     """
 
-    name = models.CharField(max_length=63, unique=True, validators=[RegexValidator(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")])
+    name = models.CharField(
+        max_length=63, unique=True, validators=[RegexValidator(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")]
+    )
     display_name = models.CharField(max_length=120, blank=True)
     api_server_url = models.URLField(max_length=500)
     certificate_authority = models.TextField(blank=True)

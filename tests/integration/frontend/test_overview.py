@@ -124,7 +124,7 @@ def test_each_part_is_fetched_by_itself_and_is_the_part_of_the_page(
     client: Client, organisation: Organisation, part: str
 ) -> None:
     page, fragment = client.get("/overview/"), get_fragment(client, "/overview/", part)
-    assert text_of(fragment) in text_of(page)  # type: ignore[arg-type]  # the test client's own response type
+    assert text_of(fragment) in text_of(page)
     assert f'id="{part}"' in text_of(fragment)
 
 

@@ -79,7 +79,7 @@ def test_retry_is_no_link_to_follow(client: Client, cluster: Cluster) -> None:
 def test_a_fragment_is_the_part_of_the_page(client: Client, cluster: Cluster) -> None:
     make_objects(cluster)
     page, fragment = client.get("/sync/"), get_fragment(client, "/sync/", "sync-list")
-    assert text_of(fragment) in text_of(page)  # type: ignore[arg-type]  # the test client's own response type
+    assert text_of(fragment) in text_of(page)
 
 
 def test_researchers_are_not_let_in(client: Client, cluster: Cluster) -> None:

@@ -56,7 +56,7 @@ def answer_readings(path: str, form: dict[str, str]) -> Reply:
 
 def age_cache(seconds: int) -> None:
     """Make every cached value this much older."""
-    client = redis.from_url(settings.CACHES["default"]["LOCATION"])
+    client = redis.from_url(str(settings.CACHES["default"]["LOCATION"]))
     for key in client.keys("*telemetry:*"):
         name = (key.decode() if isinstance(key, bytes) else key).split(":", 2)[2]
         entry = cache.get(name)
