@@ -14,7 +14,7 @@ app.autodiscover_tasks()
 # The only place with task names as text; tests/architecture holds each against the registered tasks.
 app.conf.beat_schedule = {
     "reconcile what is behind": {"task": "quotas.sweep_behind", "schedule": 5.0, "options": {"expires": 5}},
-    "look for drift": {"task": "quotas.sweep_drift", "schedule": 60.0, "options": {"expires": 60}},
+    "look for drift": {"task": "quotas.sweep_drift", "schedule": 20.0, "options": {"expires": 20}},
     "look at metrics sources": {"task": "monitoring.probe_sources", "schedule": 60.0, "options": {"expires": 60}},
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from aidashboard.stack.waiting import wait_until
 from sandbox.build import BuildProgress
 from sandbox.cluster import Sandbox
 from sandbox.errors import KubectlError
@@ -84,6 +85,9 @@ def namespace(sandbox: Sandbox) -> Iterator[TestNamespace]:
     """A namespace that nobody else has; it and everything labelled with it goes after the test."""
     name = f"t-{uuid.uuid4().hex[:8]}"
     sandbox.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {TEST_LABEL: name}}}])
+    # Pods are refused until the controller manager has made it.
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+    wait_until(lambda: sandbox.api.find(account) is not None, seconds=30, describe="the default ServiceAccount")
     yield TestNamespace(name=name, sandbox=sandbox)
     # A test may have left the cluster broken on purpose; then its leftovers are the smaller trouble.
     with suppress(KubectlError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -161,17 +160,6 @@ def test_the_visibility_api_tells_the_position_in_the_queue(sandbox: Sandbox, na
     wait_until(lambda: read_positions() == [0, 1], seconds=20, describe="two jobs to wait in order")
 
 
-def test_reclaiming_through_the_tree_ends_in_the_published_steps(sandbox: Sandbox, namespace: TestNamespace):
-    """Four namespaces with min 10 max 20 under two departments with min 20 max 40; five jobs of 5 cpu in each in turn.
-
-    Each step may lend what nobody asks for and must give it back: running pods 4, then 4,4, then 2,2,4, then 2,2,2,2.
-    """
-    spaces = _build_tree(sandbox, namespace)
-    for started, expected in enumerate(([4, 0, 0, 0], [4, 4, 0, 0], [2, 2, 4, 0], [2, 2, 2, 2])):
-        _submit_five(sandbox, namespace, spaces[started])
-        _wait_for_running(sandbox, spaces, expected)
-
-
 # --- metrics
 
 
@@ -303,17 +291,6 @@ def _cluster_queue(
     }
 
 
-def _cohort(namespace: TestNamespace, name: str) -> dict[str, Any]:
-    quota = {"name": "cpu", "nominalQuota": 0, "borrowingLimit": 20}
-    group = {"coveredResources": ["cpu"], "flavors": [{"name": namespace.name, "resources": [quota]}]}
-    return {
-        "apiVersion": "kueue.x-k8s.io/v1beta2",
-        "kind": "Cohort",
-        "metadata": {"name": f"{namespace.name}-{name}"},
-        "spec": {"parentName": f"{namespace.name}-root", "resourceGroups": [group]},
-    }
-
-
 def _local_queue(namespace: str, cluster_queue: str) -> dict[str, Any]:
     return {
         "apiVersion": "kueue.x-k8s.io/v1beta2",
@@ -321,47 +298,3 @@ def _local_queue(namespace: str, cluster_queue: str) -> dict[str, Any]:
         "metadata": {"name": "default", "namespace": namespace},
         "spec": {"clusterQueue": cluster_queue},
     }
-
-
-def _build_tree(sandbox: Sandbox, namespace: TestNamespace) -> list[str]:
-    """root > a, b > a1, a2, b1, b2, and a namespace per leaf; the names of the namespaces."""
-    leaves = {"a1": "a", "a2": "a", "b1": "b", "b2": "b"}
-    spaces = {leaf: f"{namespace.name}-{leaf}" for leaf in leaves}
-    namespace.apply(
-        _flavor(namespace),
-        {
-            "apiVersion": "kueue.x-k8s.io/v1beta2",
-            "kind": "Cohort",
-            "metadata": {"name": f"{namespace.name}-root"},
-            "spec": {},
-        },
-        *(_cohort(namespace, name) for name in ("a", "b")),
-        *(
-            _cluster_queue(namespace, leaf, parent=f"{namespace.name}-{parent}", cpu=10, limit=10)
-            for leaf, parent in leaves.items()
-        ),
-        *({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}} for space in spaces.values()),
-        *(_local_queue(space, f"{namespace.name}-{leaf}") for leaf, space in spaces.items()),
-    )
-    return list(spaces.values())
-
-
-def _submit_five(sandbox: Sandbox, namespace: TestNamespace, space: str) -> None:
-    jobs = [_job(f"job-{index}") for index in range(5)]
-    namespace.apply(*(job | {"metadata": job["metadata"] | {"namespace": space}} for job in jobs))
-
-
-def _wait_for_running(sandbox: Sandbox, spaces: list[str], expected: list[int]) -> None:
-    seen: list[int] = []
-
-    def count(space: str) -> int:
-        pods = json.loads(sandbox.kubectl("get", "pods", "-n", space, "-o", "json"))["items"]
-        return sum(pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"] for pod in pods)
-
-    def is_reached() -> bool:
-        seen[:] = [count(space) for space in spaces]
-        return seen == expected
-
-    wait_until(is_reached, seconds=60, describe=lambda: f"running pods {expected}; last seen {seen}")
-    time.sleep(1.5)
-    assert is_reached(), f"{expected} was passed by, not reached: {seen}"
