@@ -35,7 +35,8 @@ def list_waiting_queues(*, viewer: User, cluster: Cluster) -> tuple[WaitingQueue
         for namespace, workloads, gpus in waiting.values_list("namespace").annotate(Count("pk"), Sum("gpu_request"))
     }
     order = ("namespace", F("priority").desc(), F("queued_at").asc(nulls_last=True), "created_at")
-    heads = list(waiting.order_by(*order).distinct("namespace"))
+    # The observer writes between the two queries: a namespace whose first workload has just come waits for the next look.
+    heads = [head for head in waiting.order_by(*order).distinct("namespace") if head.namespace in sums]
     leaves = load_leaves(heads)
     by_leaf: dict[LeafRef | None, list[ObservedWorkload]] = defaultdict(list)
     for head in heads:
