@@ -57,8 +57,8 @@ def parse_queue(item: JsonObject, kind: Kind) -> Queue:
         namespace=metadata.namespace,
         parent=text(item, "spec", parent_field) if parent_field else "",
         owner=text(item, "metadata", "labels", OWNER_LABEL, longest=80),
-        # Cohorts and flavors have no condition: what is there is in force.
-        is_active=active.get("status", "True") == "True",
+        # Cohorts and flavors have no condition: what is there is in force. A queue without one is not yet known to Kueue.
+        is_active=active.get("status", str(kind not in (CLUSTER_QUEUE, LOCAL_QUEUE))) == "True",
         reason=text(active, "reason", longest=120),
         message=text(active, "message"),
         nominal=_sum_nominal(item),

@@ -142,6 +142,14 @@ def build_job(space: TestNamespace, name: str, *, gpus: int = 1, user: str = "gr
     }
 
 
+def wait_until_queueing(space: TestNamespace) -> None:
+    """Until Kueue serves both queues: a Job created before it knows the default LocalQueue gets no queue name, ever."""
+    kinds = {"ClusterQueue", "LocalQueue"}
+    active = ObservedQueue.objects.filter(name__in=(space.name, "default"), is_active=True)
+    own = active.filter(namespace__in=("", space.name))
+    wait_for(lambda: set(own.values_list("kind", flat=True)) >= kinds, what=f"active queues of {space.name}")
+
+
 def find_workload(space: TestNamespace, job: str) -> ObservedWorkload | None:
     return ObservedWorkload.objects.filter(namespace=space.name, owner_name=job).first()
 
@@ -151,7 +159,7 @@ def test_everything_of_a_job_becomes_rows_and_news(product_access, observe, hear
     observe()
     wait_until_listed(cluster)
     namespace.apply(*build_queue(namespace))
-    wait_for(lambda: ObservedQueue.objects.filter(name=namespace.name, kind="ClusterQueue", is_active=True).exists())
+    wait_until_queueing(namespace)
     namespace.apply(build_job(namespace, "fits", gpus=3), build_job(namespace, "waits", gpus=3, user="linus"))
     states = {WorkloadState.ADMITTED, WorkloadState.PENDING}
     wait_for(

@@ -225,6 +225,12 @@ def test_queues_have_one_shape():
     assert (flavor.name, flavor.parent) == ("aidashboard", "")
 
 
+def test_a_queue_that_kueue_has_not_looked_at_is_not_active():
+    raw = load("cluster_queue")
+    raw["status"] = {}
+    assert not parse_queue(raw, CLUSTER_QUEUE).is_active
+
+
 def test_a_stopped_queue_says_so():
     raw = load("cluster_queue")
     raw["status"]["conditions"] = [{"type": "Active", "status": "False", "reason": "Stopped", "message": "is stopped"}]
