@@ -20,6 +20,10 @@ class Construction:
     seconds_left: float | None
 
     @property
+    def has_failed(self) -> bool:
+        return self.phase == "failed"
+
+    @property
     def minutes_left(self) -> int | None:
         return None if self.seconds_left is None else max(1, round(self.seconds_left / 60))
 

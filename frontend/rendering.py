@@ -21,13 +21,16 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def render_page(request: HttpRequest, template: str, page: object, *, status: int = 200) -> HttpResponse:
     """Render `template` with `page`, or only its partial named like the element that htmx will replace.
 
-    A fragment also carries the messages of the request, to be swapped in out of band.
+    A fragment also carries the messages of the request, to be swapped in out of band. An element that refreshes itself and is no
+    longer part of the page (the first cluster came, the last one went) has the whole window loaded anew instead.
     """
     fragment = find_fragment(request, template)
     html = render_to_string(fragment or template, {"page": page}, request=request)
     if fragment is not None:
         html += render_to_string("shell/messages_out_of_band.html", {}, request=request)
     response = HttpResponse(html, status=status)
+    if fragment is None and _is_refresh(request):
+        response["HX-Refresh"] = "true"
     # Without Vary a cache would hand out a fragment as the page of that address; private pages are kept by no one.
     patch_vary_headers(response, ("HX-Request", "HX-Target", "Cookie"))
     response["Cache-Control"] = "no-cache, private"
@@ -37,12 +40,7 @@ def render_page(request: HttpRequest, template: str, page: object, *, status: in
 def find_fragment(request: HttpRequest, template: str) -> str | None:
     """`template#partial` when htmx asks for an element that the template has a partial of."""
     target = request.headers.get("HX-Target", "")
-    is_fragment_wanted = (
-        request.headers.get("HX-Request") == "true"
-        and request.headers.get("HX-Boosted") != "true"
-        and request.headers.get("HX-History-Restore-Request") != "true"
-    )
-    if not (is_fragment_wanted and target):
+    if not (_is_fragment_wanted(request) and target):
         return None
     name = f"{template}#{target}"
     try:
@@ -50,6 +48,20 @@ def find_fragment(request: HttpRequest, template: str) -> str | None:
     except TemplateDoesNotExist:
         return None
     return name
+
+
+def _is_fragment_wanted(request: HttpRequest) -> bool:
+    return (
+        request.headers.get("HX-Request") == "true"
+        and request.headers.get("HX-Boosted") != "true"
+        and request.headers.get("HX-History-Restore-Request") != "true"
+    )
+
+
+def _is_refresh(request: HttpRequest) -> bool:
+    """Whether an element asks for itself."""
+    target = request.headers.get("HX-Target", "")
+    return _is_fragment_wanted(request) and bool(target) and request.headers.get("HX-Trigger") == target
 
 
 class _Echo:

@@ -143,6 +143,45 @@ def test_the_banner_shows_the_sandbox_growing_and_then_stops_asking(
     assert "hx-trigger" not in html_of(client, "/live/construction")
 
 
+def test_a_demo_without_its_cluster_says_why_and_does_not_pretend_to_work(
+    client: Client, tmp_path: Path, settings: Settings
+) -> None:
+    path = tmp_path / "progress.json"
+    settings.PROGRESS_FILE = str(path)
+    path.write_text(json.dumps({"phase": "failed", "message": "The disk is full.", "done": False}))
+    banner = html_of(client, "/live/construction")
+    assert "The demo has no GPU cluster." in banner
+    assert "The disk is full." in banner
+    assert "is being prepared" not in banner
+
+
+@pytest.mark.parametrize("is_admin", [True, False])
+def test_while_the_demos_cluster_is_made_nobody_is_asked_to_register_one(
+    client: Client, tmp_path: Path, settings: Settings, *, is_admin: bool
+) -> None:
+    path = tmp_path / "progress.json"
+    settings.PROGRESS_FILE = str(path)
+    path.write_text(json.dumps({"phase": "build", "message": "building kueue", "index": 3, "count": 9, "done": False}))
+    address = "/overview/" if is_admin else "/home/"
+    html = html_of(sign_in(client, make_admin() if is_admin else make_user("tom")), address)
+    assert "This page fills by itself" in html
+    assert "Register" not in html
+    assert "has to register" not in html
+
+
+def test_a_page_without_a_cluster_becomes_the_real_one_when_the_first_is_there(client: Client) -> None:
+    sign_in(client, make_admin())
+    refresh = {"HX-Request": "true", "HX-Target": "without-cluster", "HX-Trigger": "without-cluster"}
+    assert 'id="without-cluster" data-aid-topics="clusters quotas" data-aid-cluster="" hx-get="/overview/"' in html_of(
+        client, "/overview/"
+    )
+    still_none = client.get("/overview/", headers=refresh)
+    assert "HX-Refresh" not in still_none
+    assert "<html" not in still_none.content.decode()
+    make_cluster()
+    assert client.get("/overview/", headers=refresh)["HX-Refresh"] == "true"
+
+
 def test_the_jump_box_finds_pages_and_else_searches_workloads(client: Client) -> None:
     make_cluster()
     sign_in(client, make_admin())
