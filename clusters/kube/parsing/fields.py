@@ -116,11 +116,17 @@ def ceil_amount(resource: str, quantity: str) -> int | None:
 
 
 def add_amounts(parts: Iterable[Amounts]) -> Amounts:
+    """The sums, held at the largest amount there is: anybody may ask for 8Ei in each of three containers."""
     total: Amounts = {}
     for part in parts:
         for resource, amount in part.items():
-            total[resource] = total.get(resource, 0) + amount
+            total[resource] = min(total.get(resource, 0) + amount, _LARGEST)
     return total
+
+
+def multiply_amounts(part: Amounts, count: int) -> Amounts:
+    """The amounts of `count` equal parts, held like sums."""
+    return {resource: min(amount * count, _LARGEST) for resource, amount in part.items()}
 
 
 def max_amounts(first: Amounts, second: Amounts) -> Amounts:

@@ -19,6 +19,7 @@ from clusters.kube.parsing.fields import (
     items,
     mapping,
     moment,
+    multiply_amounts,
     number,
     read_metadata,
     text,
@@ -127,10 +128,7 @@ def _sum_requests(item: JsonObject) -> Amounts:
     if wanted:
         return add_amounts(amounts(mapping(entry, "resources")) for entry in wanted)
     return add_amounts(
-        {
-            resource: amount * number(pod_set, "count", default=1)
-            for resource, amount in sum_pod_requests(mapping(pod_set, "template", "spec")).items()
-        }
+        multiply_amounts(sum_pod_requests(mapping(pod_set, "template", "spec")), number(pod_set, "count", default=1))
         for pod_set in items(item, "spec", "podSets")
     )
 

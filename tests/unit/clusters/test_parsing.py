@@ -14,6 +14,7 @@ from clusters.kube.parsing.pods import parse_job, parse_pod
 from clusters.kube.parsing.queues import parse_queue
 from clusters.kube.parsing.requests import sum_pod_requests
 from clusters.kube.parsing.workloads import NOT_LOOKED_AT, parse_workload
+from clusters.observe.pending import PendingCluster
 from tests.unit.clusters.recorded import load
 
 GIB = 1024**3
@@ -109,6 +110,17 @@ def test_requests_count_sidecars_and_the_largest_init_container():
         "overhead": {"memory": "128Mi"},
     }
     assert sum_pod_requests(spec) == {"cpu": 4500, "memory": 2 * GIB + 128 * 1024**2, GPU: 2}
+
+
+def test_absurd_requests_stay_within_what_can_be_stored():
+    """Anybody may submit such work; it must wait for ever, not stop the inventory."""
+    container = {"resources": {"requests": {"memory": "8Ei"}}}
+    raw = load("workload_j4")
+    raw["status"] = {}
+    raw["spec"]["podSets"] = [{"count": 12, "template": {"spec": {"containers": [container] * 3}}}]
+    workload = parse_workload(raw)
+    assert workload.requests == {"memory": 2**63 - 1}
+    assert PendingCluster(cluster_id=1).build_values(workload)["content_hash"]
 
 
 def test_a_request_of_the_whole_pod_replaces_the_sum():
