@@ -160,7 +160,6 @@ def _write_capacity(pending: PendingCluster) -> bool:
         return False
     total, schedulable = capacity
     Cluster.objects.filter(pk=pending.cluster_id).update(total_capacity=total, schedulable_capacity=schedulable)
-    pending.written_capacity = capacity
     return True
 
 
@@ -180,5 +179,4 @@ def _write_pulse(pending: PendingCluster) -> bool:
             "kueue_version": pulse.kueue_version,
         }
     Cluster.objects.filter(pk=pending.cluster_id).update(**columns)
-    pending.written_connection = pulse.connection
     return is_news

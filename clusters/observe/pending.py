@@ -156,12 +156,15 @@ class PendingCluster:
             self.capacity.end_pods()
 
     def clear(self, written: dict[Kind, list[Values]]) -> None:
-        """Everything unwritten is in the database now; `written` are the rows that had to be."""
+        """Everything unwritten is in the database now, and committed; `written` are the rows that had to be."""
         for kind, rows in written.items():
             self.known.setdefault(kind, {}).update((row["uid"], row["content_hash"]) for row in rows)
         for kind, uids in self.deletes.items():
             for uid in uids:
                 self.known.get(kind, {}).pop(uid, None)
+        self.written_capacity = self.capacity.find_capacity() or self.written_capacity
+        if self.pulse is not None:
+            self.written_connection = self.pulse.connection
         self.upserts, self.deletes, self.moved_places, self.pulse = {}, {}, set(), None
 
 

@@ -60,6 +60,9 @@ class Observer:
         self._writer.start()
         try:
             while not until.is_set():
+                if not self._writer.is_alive:
+                    # Going on would look well and write nothing. Whoever started this process starts it again.
+                    raise RuntimeError("the writer of the inventory has died")
                 self._poll()
                 until.wait(POLL_SECONDS)
         finally:
@@ -118,7 +121,9 @@ class Observer:
         ours = list(Cluster.objects.filter(observer_holder=self.holder, observer_lease_until__gt=Now()))
         if taken:
             for cluster in ours:
-                self._leased_until[cluster.pk] = max(self._leased_until.get(cluster.pk, 0.0), now + LEASE_SECONDS)
+                # Those that we held before were not prolonged by this: they end when `_renew` said.
+                if not self._holds(cluster.pk):
+                    self._leased_until[cluster.pk] = now + LEASE_SECONDS
         return ours
 
     def _follow(self, cluster: Cluster) -> None:

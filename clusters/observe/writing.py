@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
-from aidashboard.kit.events import publish
+from aidashboard.kit.events import Topic, publish
 from clusters.observe.changes import Change
 from clusters.observe.flushing import flush, load_pending
 from clusters.observe.pending import PendingCluster
@@ -48,10 +48,15 @@ class InventoryWriter:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Write what has come in so far, and end."""
-        self._inbox.put(None)
-        self._thread.join(timeout=10)
+        if self.is_alive:  # else nobody would ever make room in a full inbox
+            self._inbox.put(None)
+            self._thread.join(timeout=10)
 
     def accept(self, change: Change) -> None:
         """Blocks while the inbox is full."""
@@ -101,15 +106,20 @@ class InventoryWriter:
 
     def _flush_until_done(self) -> None:
         for pending in list(self._clusters.values()):
-            if not pending.has_changes:
-                continue
-            if self._holds(pending.cluster_id):
-                topics = self._retry(partial(flush, pending))
+            if pending.has_changes:
+                topics = self._retry(partial(self._flush_ours, pending))
                 publish(topics, cluster_id=pending.cluster_id)
-            else:
-                del self._clusters[pending.cluster_id]
-
         self._flushed_at = time.monotonic()
+
+    def _flush_ours(self, pending: PendingCluster) -> set[Topic]:
+        """Write a cluster's batch, or drop it when the lease has run out.
+
+        Asked anew at each try: while the database was away somebody else may have taken the cluster and written newer rows.
+        """
+        if self._holds(pending.cluster_id):
+            return flush(pending)
+        del self._clusters[pending.cluster_id]
+        return set()
 
     def _retry(self, step: Callable[[], Result]) -> Result:
         pause = 0.2
