@@ -97,7 +97,8 @@ class Watch:
             except GoneError:
                 version = ""
             except KubeError as error:
-                version = self._version if version else ""
+                # Resumed where it was, but for what a person has to mend (a right, a kind): that is shown until the next list.
+                version = self._version if version and error.is_retryable else ""
                 failures += 1
                 pause = self._find_pause(error, failures)
                 yield Troubled(error=error, pause_seconds=pause)

@@ -164,6 +164,17 @@ def test_a_missing_right_is_told_and_tried_again(answered_api, answering: Answer
     wait_for(lambda: follower.lists() == 1, seconds=5)
 
 
+def test_a_right_that_comes_back_means_a_new_list(answered_api, answering: AnsweringProxy, follow):
+    """Else nobody would hear that the trouble is over until something of the kind changes."""
+    refusal = Answer(status=403, body=orjson.dumps({"kind": "Status", "code": 403, "message": "no watch for you"}))
+    with answering.answering(WATCH, refusal, count=1):
+        follower = follow(answered_api)
+        wait_for(lambda: follower.troubles() != [])
+        assert follower.lists() == 1
+    follower.watch.wake()
+    wait_for(lambda: follower.lists() == 2, seconds=5)
+
+
 def test_a_kind_that_the_cluster_does_not_have_is_trouble(admin_api, follow):
     follower = follow(admin_api, Kind(api_version="example.com/v1", name="Thing", plural="things", is_namespaced=False))
     wait_for(lambda: follower.troubles() != [])
