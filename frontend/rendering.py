@@ -9,11 +9,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from itertools import chain, islice
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template, render_to_string
 from django.utils.cache import patch_vary_headers
+
+from frontend.htmx import find_target, is_refresh
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -29,7 +32,7 @@ def render_page(request: HttpRequest, template: str, page: object, *, status: in
     if fragment is not None:
         html += render_to_string("shell/messages_out_of_band.html", {}, request=request)
     response = HttpResponse(html, status=status)
-    if fragment is None and _is_refresh(request):
+    if fragment is None and is_refresh(request):
         response["HX-Refresh"] = "true"
     # Without Vary a cache would hand out a fragment as the page of that address; private pages are kept by no one.
     patch_vary_headers(response, ("HX-Request", "HX-Target", "Cookie"))
@@ -39,8 +42,8 @@ def render_page(request: HttpRequest, template: str, page: object, *, status: in
 
 def find_fragment(request: HttpRequest, template: str) -> str | None:
     """`template#partial` when htmx asks for an element that the template has a partial of."""
-    target = request.headers.get("HX-Target", "")
-    if not (_is_fragment_wanted(request) and target):
+    target = find_target(request)
+    if not target:
         return None
     name = f"{template}#{target}"
     try:
@@ -48,20 +51,6 @@ def find_fragment(request: HttpRequest, template: str) -> str | None:
     except TemplateDoesNotExist:
         return None
     return name
-
-
-def _is_fragment_wanted(request: HttpRequest) -> bool:
-    return (
-        request.headers.get("HX-Request") == "true"
-        and request.headers.get("HX-Boosted") != "true"
-        and request.headers.get("HX-History-Restore-Request") != "true"
-    )
-
-
-def _is_refresh(request: HttpRequest) -> bool:
-    """Whether an element asks for itself."""
-    target = request.headers.get("HX-Target", "")
-    return _is_fragment_wanted(request) and bool(target) and request.headers.get("HX-Trigger") == target
 
 
 class _Echo:
@@ -72,12 +61,17 @@ class _Echo:
 
 
 def render_csv(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> StreamingHttpResponse:
-    """The whole list as a CSV download. Text that a spreadsheet would run as a formula is made plain."""
+    """The whole list as a CSV download. Text that a spreadsheet would run as a formula is made plain.
+
+    The first row is read at once: what is wrong with the query then is a page with its status, not a download that breaks off.
+    """
+    coming = iter(rows)
+    first = list(islice(coming, 1))
     write: Callable[[Sequence[object]], str] = csv.writer(_Echo()).writerow
 
     def stream() -> Iterable[str]:
         yield write(header)
-        for row in rows:
+        for row in chain(first, coming):
             yield write([_defuse(cell) for cell in row])
 
     response = StreamingHttpResponse(stream(), content_type="text/csv; charset=utf-8")

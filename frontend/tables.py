@@ -161,13 +161,21 @@ class TableQuery:
 
 def read_table_query(request: HttpRequest, *, sortable: Sequence[str] = (), default_sort: str = "") -> TableQuery:
     """The table's state as the request's address says it; what is unknown or malformed counts as not said."""
-    sort = request.GET.get("sort", "")
-    page = request.GET.get("page", "")
+    parameters = _read_parameters(request)
+    sort, page = parameters.get("sort", ""), parameters.get("page", "")
     return TableQuery(
         path=request.path,
-        parameters=request.GET.copy(),
-        search=request.GET.get("search", "").replace("\x00", "").strip()[:200],
+        parameters=parameters,
+        search=parameters.get("search", "").strip()[:200],
         sort=sort if sort.removeprefix("-") in sortable else default_sort,
         page_number=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 7 and int(page) > 0 else 1,
-        is_csv=request.GET.get("format") == "csv",
+        is_csv=parameters.get("format") == "csv",
     )
+
+
+def _read_parameters(request: HttpRequest) -> QueryDict:
+    """The query string without NULs: no name holds one, and PostgreSQL refuses to compare with one."""
+    parameters = QueryDict(mutable=True)
+    for name, values in request.GET.lists():
+        parameters.setlist(name, [str(value).replace("\x00", "") for value in values])
+    return parameters

@@ -70,7 +70,7 @@ def test_a_stream_is_neither_kept_nor_held_back_on_its_way() -> None:
     async def ask() -> tuple[int, dict[str, str], bytes]:
         client = AsyncClient()
         await client.aforce_login(user)
-        response = await client.get("/live/events")
+        response = await client.get("/live/events", headers={"Accept-Encoding": "gzip"})
         chunks: AsyncIterator[bytes] = response.streaming_content  # type: ignore[attr-defined]  # the client's stubs know no streams
         first = await anext(chunks)
         return response.status_code, dict(response.headers), first
@@ -80,4 +80,5 @@ def test_a_stream_is_neither_kept_nor_held_back_on_its_way() -> None:
     assert headers["Content-Type"] == "text/event-stream"
     assert headers["X-Accel-Buffering"] == "no"
     assert "no-store" in headers["Cache-Control"]
+    assert "Content-Encoding" not in headers
     assert first.startswith(b"retry:")
