@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -23,6 +21,7 @@ from clusters.errors import (
     ClusterInvalidError,
     ClusterMissingError,
     ClusterNameTakenError,
+    ManagedObjectMissingError,
 )
 from clusters.live import Probe, probe_access
 from clusters.models import Cluster, Connection, ManagedObject, SyncState
@@ -78,7 +77,7 @@ def change_credential(
     """Give a cluster another credential: a kubeconfig, which may bring another address too, or a bearer token for the same one.
 
     Raises: KubeconfigInvalidError, ClusterInvalidError, ClusterCheckFailedError (422); ClusterChangedError (409) when somebody changed
-        the cluster since `expected_version`.
+        the cluster since `expected_version`, or, for a token, since `cluster` was read: it was checked at that address.
     """
     if kubeconfig:
         access = parse_kubeconfig(kubeconfig, context=context)
@@ -86,6 +85,7 @@ def change_credential(
         access = _build_token_access(
             cluster.api_server_url, token, cluster.certificate_authority, cluster.tls_server_name
         )
+        expected_version = cluster.version if expected_version is None else expected_version
     probe = _check(access, skip_check=skip_check)
     with transaction.atomic():
         row = _lock(cluster)
@@ -174,9 +174,19 @@ def check_cluster(*, cluster: Cluster) -> Probe:
 
 
 def retry_managed_object(*, managed: ManagedObject, by: User | None) -> ManagedObject:
-    """Ask for another attempt at an object, at once and without waiting out the pause after failures."""
+    """Ask for another attempt at an object, at once and without waiting out the pause after failures.
+
+    Raises: ManagedObjectMissingError (404) when it was pruned meanwhile.
+    """
+
+    def announce() -> None:
+        retry_requested.send_robust(sender=ManagedObject, owner=managed.owner)
+
     with transaction.atomic():
-        row = ManagedObject.objects.select_related("cluster").select_for_update(of=("self",)).get(pk=managed.pk)
+        rows = ManagedObject.objects.select_related("cluster").select_for_update(of=("self",))
+        row = rows.filter(pk=managed.pk).first()
+        if row is None:
+            raise ManagedObjectMissingError(f"We do not keep {managed} any more.")
         row.attempts = 0
         row.save(update_fields=["attempts"])
         record_event(
@@ -186,7 +196,7 @@ def retry_managed_object(*, managed: ManagedObject, by: User | None) -> ManagedO
             summary=f"{row} in {row.cluster.name} is to be tried again",
             details={"owner": row.owner, "state": row.state},
         )
-        transaction.on_commit(partial(retry_requested.send_robust, sender=ManagedObject, owner=row.owner), robust=True)
+        transaction.on_commit(announce, robust=True)
     return row
 
 
@@ -296,4 +306,10 @@ def _describe(access: ClusterAccess) -> dict[str, str]:
 
 
 def _tell_after_commit(row: Cluster) -> None:
-    transaction.on_commit(partial(publish, {Topic.CLUSTERS}, cluster_id=row.pk), robust=True)
+    cluster_id = row.pk  # now: a row that is deleted has none afterwards
+
+    def announce() -> None:
+        publish({Topic.CLUSTERS}, cluster_id=cluster_id)
+
+    # A function and no partial: Django names it in its log when it fails, and a partial has no name.
+    transaction.on_commit(announce, robust=True)

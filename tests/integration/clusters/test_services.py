@@ -22,6 +22,7 @@ from clusters.errors import (
     ClusterNameTakenError,
     CredentialUnreadableError,
     KubeconfigInvalidError,
+    ManagedObjectMissingError,
 )
 from clusters.models import Cluster, Connection, ManagedObject, ObservedNode, SyncState
 from clusters.signals import retry_requested
@@ -163,6 +164,16 @@ def test_two_admins_do_not_overwrite_each_others_credential(admin):
     assert decrypt_access(Cluster.objects.get()).credential.bearer_token == "first"
 
 
+def test_a_token_is_not_given_to_an_address_that_has_changed_meanwhile(admin):
+    read_before = register(admin)
+    services.change_credential(
+        cluster=read_before, kubeconfig=kubeconfig("https://10.0.0.9:6443"), by=admin, skip_check=True
+    )
+    with pytest.raises(ClusterChangedError):
+        services.change_credential(cluster=read_before, token="second", by=admin, skip_check=True)
+    assert Cluster.objects.get().api_server_url == "https://10.0.0.9:6443"
+
+
 def test_another_encryption_key_is_said_plainly(admin, settings):
     cluster = register(admin)
     settings.ENCRYPTION_KEY = base64.urlsafe_b64encode(b"x" * 32)
@@ -221,6 +232,33 @@ def test_a_retry_reaches_whoever_keeps_the_object(admin, django_capture_on_commi
     assert heard == ["quota-tree-1"]
     managed.refresh_from_db()
     assert managed.attempts == 0
+
+
+def test_an_object_that_was_pruned_meanwhile_is_missing(admin):
+    managed = make_managed_object(make_cluster(), "a")
+    ManagedObject.objects.all().delete()
+    with pytest.raises(ManagedObjectMissingError, match="ClusterQueue a"):
+        services.retry_managed_object(managed=managed, by=admin)
+
+
+@pytest.mark.parametrize("broken", ["publish", "retry_requested"])
+def test_news_that_cannot_be_told_cost_no_saved_change(
+    admin, monkeypatch, caplog, django_capture_on_commit_callbacks, broken
+):
+    """Django logs the callback by its name before it goes on; one without a name would raise right there."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no news today")
+
+    managed = make_managed_object(make_cluster(), "a")
+    monkeypatch.setattr(services, "publish", fail)
+    monkeypatch.setattr(retry_requested, "send_robust", fail)
+    with django_capture_on_commit_callbacks(execute=True):
+        if broken == "publish":
+            services.rename_cluster(cluster=managed.cluster, display_name="Lab", by=admin)
+        else:
+            services.retry_managed_object(managed=managed, by=admin)
+    assert "announce" in caplog.text
 
 
 def test_every_refusal_is_meant_for_people(admin):
