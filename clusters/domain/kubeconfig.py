@@ -109,6 +109,11 @@ def _load(text: str) -> Section:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise _refuse("yaml", f"the kubeconfig is not YAML{place}: paste the whole file as it is") from error
+    except ValueError as error:
+        # What looks like a date or a number and is none: PyYAML lets Python complain.
+        raise _refuse(
+            "yaml", "the kubeconfig holds something like a date or a number that is none: put it in quotes"
+        ) from error
     except RecursionError as error:
         raise _refuse("yaml", "the kubeconfig is nested too deeply to be one") from error
     if not isinstance(document, Mapping):

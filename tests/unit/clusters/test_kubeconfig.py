@@ -66,6 +66,12 @@ def test_secrets_never_show_in_a_repr():
     assert "10.0.0.1" in shown
 
 
+@pytest.mark.parametrize("value", ["2001-99-99", "9" * 5000])
+def test_a_date_or_number_that_is_none_is_refused(value):
+    """PyYAML lets Python's own complaint through for these."""
+    assert refuse(f"current-context: {value}")[0][0] == "yaml"
+
+
 def test_malformed_yaml_is_refused_with_its_place():
     assert refuse("clusters: [\n  {") == [
         ("yaml", "the kubeconfig is not YAML, line 2, column 4: paste the whole file as it is")
