@@ -27,7 +27,7 @@ _PROBE_TIMING: Final = Timing(connect_seconds=3, read_seconds=5, attempts=2, bud
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1"
 _LARGEST_LOG_BYTES: Final = 1024 * 1024
 KUEUE_MISSING: Final = "Kueue is not installed in this cluster: quotas can be written down, but nothing enforces them."
-KUEUE_TOO_OLD: Final = "Kueue in this cluster serves {versions} but not v1beta2: update Kueue to 0.16 or newer."
+KUEUE_TOO_OLD: Final = "Kueue in this cluster serves {versions} but not v1beta2: update Kueue to 0.17 or newer."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
@@ -15,8 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.api.authentication import signed_in
 from accounts.domain.roles import Permission
-from accounts.models import User
 from clusters import selectors, services
 from clusters.api.filters import ManagedObjectFilter, NodeFilter
 from clusters.api.serializers import (
@@ -68,7 +68,7 @@ class ClusterViewSet(mixins.ListModelMixin, GenericViewSet[Cluster]):
             "name": given["name"],
             "display_name": given["display_name"],
             "skip_check": given["skip_check"],
-            "by": _actor(request),
+            "by": signed_in(request),
         }
         if given["kubeconfig"].strip():
             cluster = services.register_cluster(kubeconfig=given["kubeconfig"], context=given["context"], **shared)
@@ -90,13 +90,13 @@ class ClusterViewSet(mixins.ListModelMixin, GenericViewSet[Cluster]):
         cluster = services.rename_cluster(
             cluster=selectors.get_cluster(name=name),
             display_name=shape.validated_data["display_name"],
-            by=_actor(request),
+            by=signed_in(request),
         )
         return Response(ClusterSerializer(cluster).data)
 
     def destroy(self, request: Request, name: str) -> Response:
         """Forget a cluster and what was observed in it. Refused (409) while quota trees or objects of ours are in it."""
-        services.forget_cluster(cluster=selectors.get_cluster(name=name), by=_actor(request))
+        services.forget_cluster(cluster=selectors.get_cluster(name=name), by=signed_in(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=CredentialChange, responses=ClusterSerializer)
@@ -108,7 +108,7 @@ class ClusterViewSet(mixins.ListModelMixin, GenericViewSet[Cluster]):
         given = shape.validated_data
         cluster = services.change_credential(
             cluster=selectors.get_cluster(name=name),
-            by=_actor(request),
+            by=signed_in(request),
             kubeconfig=given["kubeconfig"],
             context=given["context"],
             token=given["token"],
@@ -175,9 +175,5 @@ class ManagedObjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gen
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Try again at once, without waiting out the pause after failures."""
-        managed = services.retry_managed_object(managed=self.get_object(), by=_actor(request))
+        managed = services.retry_managed_object(managed=self.get_object(), by=signed_in(request))
         return Response(ManagedObjectSerializer(managed).data, status=status.HTTP_202_ACCEPTED)
-
-
-def _actor(request: Request) -> User:
-    return cast(User, request.user)  # cast: the permission of the route lets no anonymous visitor through
