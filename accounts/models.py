@@ -1,6 +1,6 @@
 """Users, user groups, API tokens and the audit trail.
 
-Owns who may sign in and who is in which group. What a person may do lies in `permissions.py`, what a group may use in `quotas`.
+Owns who may sign in and who is in which group. What a person may do lies in `domain/roles.py`, what a group may use in `quotas`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class UserGroup(models.Model):
 
 
 class Membership(models.Model):
-    """A person in a group; an owner manages its members and approves its requests."""
+    """A person in a group. An owner is whom the others turn to; only an admin changes who is in a group."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     group = models.ForeignKey(UserGroup, on_delete=models.CASCADE, related_name="memberships")
@@ -104,6 +104,9 @@ class ApiToken(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AuditEvent(models.Model):

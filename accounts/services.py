@@ -212,7 +212,7 @@ def create_token(*, user: User, name: str, is_read_only: bool, life: timedelta, 
             "expires_in_days",
             str(life.days),
             "token-life",
-            f"a token may live at most {LONGEST_TOKEN_LIFE.days} days, not {life.days}",
+            f"a token may live 1 to {LONGEST_TOKEN_LIFE.days} days, not {life.days}",
         )
     text = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken(user=user, name=name, digest=digest_token(text), is_read_only=is_read_only, expires_at=now + life)

@@ -9,7 +9,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.domain.roles import Permission
-from accounts.permissions import has_permission
+from accounts.permissions import NOT_ALLOWED, has_permission
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # it loads this very class as a default: a cycle at run time
@@ -19,7 +19,7 @@ class RoutePermission(BasePermission):
     """Allows what the view says in `permissions_by_action` (view sets, keyed by action; `"*"` for all) or in
     `required_permission` (plain views). A view that says neither is closed."""
 
-    message = "Your role does not allow this."
+    message = NOT_ALLOWED
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         is_unmapped = hasattr(view, "action_map") and getattr(view, "action", None) in {None, "metadata"}

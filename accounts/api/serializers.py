@@ -20,7 +20,7 @@ class MembershipOfUserSerializer(serializers.ModelSerializer[Membership]):
     class Meta:
         model = Membership
         fields = ("group", "is_owner")
-        extra_kwargs = {"is_owner": {"help_text": "Whether the person manages the group's members."}}
+        extra_kwargs = {"is_owner": {"help_text": "Whether the person speaks for the group; it gives no rights."}}
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
@@ -82,7 +82,7 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
     class Meta:
         model = Membership
         fields = ("username", "display_name", "is_owner")
-        extra_kwargs = {"is_owner": {"help_text": "Whether the person manages the group's members."}}
+        extra_kwargs = {"is_owner": {"help_text": "Whether the person speaks for the group; it gives no rights."}}
 
 
 class GroupSerializer(serializers.ModelSerializer[UserGroup]):
@@ -109,7 +109,9 @@ class GroupChangeSerializer(serializers.Serializer[Any]):  # Any: plain input, n
 
 
 class MemberSetSerializer(serializers.Serializer[Any]):  # Any: plain input, no instance
-    is_owner = serializers.BooleanField(default=False, help_text="Whether the person manages the group's members.")
+    is_owner = serializers.BooleanField(
+        default=False, help_text="Whether the person speaks for the group; it gives no rights."
+    )
 
 
 class MeSerializer(UserSerializer):
@@ -153,7 +155,7 @@ class TokenCreateSerializer(serializers.Serializer[Any]):  # Any: plain input, n
     def read_life(self) -> timedelta:
         days = self.validated_data["expires_in_days"]
         # Beyond what a timedelta holds everything is equally too long; the service says so.
-        return timedelta(days=max(-1, min(days, 100_000)))
+        return timedelta(days=max(timedelta.min.days, min(days, timedelta.max.days)))
 
 
 class TokenCreatedSerializer(TokenSerializer):

@@ -108,7 +108,7 @@ class MemberForm(StyledForm):
         label="Person", queryset=User.objects.none(), to_field_name="username", empty_label="Choose a person"
     )
     is_owner = forms.BooleanField(
-        label="Owner", required=False, help_text="Owners manage the members and approve requests of the group."
+        label="Owner", required=False, help_text="Owners speak for the group. It gives them no other rights."
     )
 
     def __init__(self, data: object = None, *, group: UserGroup) -> None:
@@ -129,19 +129,3 @@ class JoinForm(StyledForm):
         super().__init__(data)
         groups = selectors.list_groups().exclude(memberships__user=user)
         self.fields["group"].queryset = groups  # type: ignore[attr-defined]  # Field has none, ModelChoiceField does
-
-
-class DeleteGroupForm(StyledForm):
-    """Asks for the group's name, because deleting it can't be undone."""
-
-    typed_name = forms.CharField(max_length=63)
-
-    def __init__(self, data: object = None, *, group: UserGroup) -> None:
-        super().__init__(data)
-        self.group = group
-
-    def clean_typed_name(self) -> str:
-        name: str = self.cleaned_data["typed_name"]
-        if name != self.group.name:
-            raise forms.ValidationError(f"{name!r} is not {self.group.name!r}: nothing was deleted.")
-        return name

@@ -196,9 +196,17 @@ def test_only_the_digest_of_a_token_is_kept() -> None:
 
 
 @pytest.mark.parametrize("life", [timedelta(0), timedelta(days=-1), timedelta(days=366)])
-def test_a_token_lives_a_year_at_most(life: timedelta) -> None:
-    with pytest.raises(PeopleInvalidError, match="at most 365 days"):
+def test_a_token_lives_a_day_to_a_year(life: timedelta) -> None:
+    with pytest.raises(PeopleInvalidError, match=f"1 to 365 days, not {life.days}"):
         make_token(make_user("grace"), life=life)
+
+
+def test_the_trail_names_a_token_as_its_owner_does() -> None:
+    grace = make_user("grace")
+    token, _ = make_token(grace)
+    services.revoke_token(token=token, by=grace)
+    events = AuditEvent.objects.filter(kind__startswith="token.")
+    assert set(events.values_list("kind", "subject_name")) == {("token.created", "ci"), ("token.revoked", "ci")}
 
 
 def test_a_token_is_found_until_it_runs_out_is_revoked_or_its_owner_is_shut_out() -> None:
