@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -77,16 +78,10 @@ def _problem_of(error: AppError) -> Problem:
     if error.hint:
         problem["detail"] = error.hint
     if error.findings:
-        problem["errors"] = [
-            {
-                "field": finding.field,
-                "value": finding.value,
-                "rule": finding.rule,
-                "subject": finding.subject,
-                "message": finding.message,
-            }
-            for finding in error.findings
-        ]
+        problem["errors"] = [asdict(finding) for finding in error.findings]
+    conflicts = error.list_conflicts()
+    if conflicts:
+        problem["conflicts"] = conflicts
     return problem
 
 

@@ -9,6 +9,7 @@ from drf_spectacular.generators import SchemaGenerator
 Json = dict[str, Any]  # Any: an OpenAPI document
 
 _TEXT: Final = {"type": "string"}
+_TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 PROBLEM: Final[Json] = {
     "type": "object",
     "description": "What went wrong, in words a person can act on.",
@@ -34,6 +35,25 @@ PROBLEM: Final[Json] = {
                         **_TEXT,
                         "description": "The rule in a sentence, with both numbers where there are two.",
                     },
+                    "is_warning": {"type": "boolean", "description": "Whether this alone would not stop the change."},
+                },
+            },
+        },
+        "conflicts": {
+            "type": "array",
+            "description": "With 409: what somebody else changed since it was read, both versions of each field.",
+            "items": {
+                "type": "object",
+                "required": ["node_path", "field", "read", "current", "wanted", "read_version", "current_version"],
+                "properties": {
+                    "node_path": {**_TEXT, "description": "Path of the node."},
+                    "field": {**_TEXT, "description": "Field of the node."},
+                    "read": {**_TEXT_OR_NULL, "description": "What you read; null when that version is not known."},
+                    "current": {**_TEXT, "description": "What stands now."},
+                    "wanted": {**_TEXT_OR_NULL, "description": "What you want; null when you leave the field alone."},
+                    "read_version": {"type": "integer", "description": "The version you read."},
+                    "current_version": {"type": "integer", "description": "The version now."},
+                    "changed_by": {**_TEXT, "description": "Who changed it last; empty when not known."},
                 },
             },
         },

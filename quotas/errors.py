@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from aidashboard.kit.errors import ConflictError, Finding, InvalidError, MissingError
 
@@ -70,3 +70,6 @@ class QuotaConflictError(ConflictError):
     def __init__(self, message: str, *, conflicts: Sequence[FieldConflict], findings: Sequence[Finding]) -> None:
         super().__init__(message, hint="Read the node again, then decide anew.", findings=findings)
         self.conflicts = tuple(conflicts)
+
+    def list_conflicts(self) -> list[dict[str, object]]:
+        return [asdict(conflict) for conflict in self.conflicts]

@@ -39,6 +39,10 @@ class AppError(Exception):
         self.hint = hint
         self.findings = tuple(findings)
 
+    def list_conflicts(self) -> list[dict[str, object]]:
+        """Both versions of what somebody else has changed, field by field, for errors that know them."""
+        return []
+
 
 class InvalidError(AppError):
     """The input breaks a rule; the caller can correct it."""

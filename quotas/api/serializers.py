@@ -151,7 +151,7 @@ class QuotaNodeSerializer(serializers.Serializer[Any]):  # Any: a NodeView, or m
 
 class TreeSerializer(serializers.Serializer[Any]):  # Any: a row with its summary
     id = serializers.IntegerField(help_text="Number of the tree.")
-    name = serializers.CharField(help_text="Name of the tree, as it was made.")
+    name = serializers.CharField(help_text="Name of the tree and of its root.")
     cluster = serializers.CharField(help_text="Name of its cluster.")
     created_at = serializers.DateTimeField(help_text="When it was made.")
     sync = TreeSyncSerializer(help_text="Whether the cluster is as asked.")

@@ -107,12 +107,24 @@ def test_throttling_says_when_to_come_back(client: Client) -> None:
 
 
 def test_findings_are_one_error_each(client: Client) -> None:
-    findings = [Finding(rule="max", field="max", value="4", subject="vision", message="vision: Max 4 is below Min 8")]
+    message = "vision: Max 4 is below Min 8"
+    findings = [
+        Finding(rule="max", field="max", value="4", subject="vision", message=message),
+        Finding(rule="kueue-missing", message="Kueue is not installed", is_warning=True),
+    ]
     problem = assert_problem(fail_with(client, InvalidError("no", hint="raise it", findings=findings)), 422)
     assert problem["detail"] == "raise it"
-    assert problem["errors"] == [
-        {"field": "max", "value": "4", "rule": "max", "subject": "vision", "message": "vision: Max 4 is below Min 8"}
-    ]
+    error, warning = problem["errors"]
+    assert error == {
+        "field": "max",
+        "value": "4",
+        "rule": "max",
+        "subject": "vision",
+        "message": message,
+        "is_warning": False,
+    }
+    assert warning["is_warning"] is True
+    assert "conflicts" not in problem
 
 
 def test_nested_shape_errors_name_their_field(client: Client) -> None:

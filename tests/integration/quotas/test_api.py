@@ -9,6 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from aidashboard.api_schema import PROBLEM
 from clusters.models import Cluster
 from quotas import services
 from quotas.domain.changes import BindGroup, ChangeNode
@@ -100,6 +101,10 @@ def test_an_old_version_is_a_conflict_with_both_values(api: APIClient, example: 
     (error,) = answer.json()["errors"]
     assert (error["field"], error["value"]) == ("max.cpu", "18")
     assert "'20' (version 1) is now '18' (version 2), you want '15'" in error["message"]
+    (conflict,) = answer.json()["conflicts"]
+    assert (conflict["read"], conflict["current"], conflict["wanted"]) == ("20", "18", "15")
+    assert (conflict["read_version"], conflict["current_version"]) == (1, 2)
+    assert conflict.keys() == PROBLEM["properties"]["conflicts"]["items"]["properties"].keys()
 
 
 def test_a_patch_without_version_is_malformed(api: APIClient, example: Example):
