@@ -1,0 +1,162 @@
+"""One scheduling cycle: one head per queue, all judged on the same accounts, then processed one by one. Reference 8.4.
+
+The accounts change in place. What a head only holds on to for the rest of the cycle is noted and taken back at its end; victims stay
+in the accounts until whoever asked for the cycle evicts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from quotas.domain.scheduling.assignment import Assignment, Mode, ScanProgress, Tried, has_flavors_left
+from quotas.domain.scheduling.judging import Judge
+from quotas.domain.scheduling.nodes import Cohort, Queue, TreeRecord
+from quotas.domain.scheduling.nominations import Nomination
+from quotas.domain.scheduling.spec import Policy, QueueingStrategy
+from quotas.domain.scheduling.tournament import Tournament
+from quotas.domain.scheduling.victims import Target, book, fits, put_back, take_out, unbook
+from quotas.domain.scheduling.workloads import Workload
+
+
+@dataclass(slots=True)
+class Cycle:
+    """What a cycle decided. `evicted`: with the workload that asked for it. `has_parked`: somebody was set aside or goes on to
+    other flavors, so another cycle may bring something."""
+
+    admitted: list[Nomination] = field(default_factory=list)
+    evicted: list[tuple[Target, Nomination]] = field(default_factory=list)
+    has_parked: bool = False
+
+
+class CycleRun:
+    """The processing of the nominated heads."""
+
+    __slots__ = ("_cycle", "_held", "_judge", "_keeps_sticky", "_number", "_victims")
+
+    def __init__(self, judge: Judge, number: int, *, keeps_sticky: bool) -> None:
+        self._judge = judge
+        self._number = number
+        self._keeps_sticky = keeps_sticky
+        self._cycle = Cycle()
+        self._held: list[tuple[Queue, int, int]] = []
+        self._victims: dict[Workload, None] = {}
+
+    def run(self, heads: Iterable[Workload], *, is_fair: bool) -> Cycle:
+        nominations = [self._nominate(workload) for workload in heads]
+        for nomination in order_fairly(nominations) if is_fair else sorted(nominations, key=lambda one: one.order):
+            self._process(nomination)
+        for queue, place, amount in reversed(self._held):
+            if amount > 0:
+                queue.remove(place, amount)
+            else:
+                queue.usage[place] -= amount
+        return self._cycle
+
+    def _nominate(self, workload: Workload) -> Nomination:
+        progress = workload.progress
+        tried: Tried = ()
+        if progress is not None:
+            is_fresh = progress.cycle >= self._number - 1 or progress.generation == workload.queue.tree.generation
+            tried = progress.tried if is_fresh else ()
+        nomination = self._judge.nominate(workload, tried=tried)
+        workload.progress = ScanProgress(nomination.assignment.tried, self._number, workload.queue.tree.generation)
+        return nomination
+
+    def _process(self, nomination: Nomination) -> None:
+        """Steps a to f of the reference; a head that is skipped stays where it is."""
+        if nomination.assignment.mode is Mode.PREEMPT and self._overlaps(nomination):
+            nomination = self._judge_again(nomination)
+            if nomination.assignment.mode is Mode.FIT:
+                self._defer(nomination)
+                return
+        assignment, workload = nomination.assignment, nomination.workload
+        if assignment.mode is Mode.NO_FIT:
+            self._set_aside(workload)
+        elif assignment.mode is Mode.PREEMPT and not nomination.targets:
+            if workload.queue.spec.reclaim is not Policy.ANY:
+                self._hold(workload.queue, list(_reserve_amounts(workload.queue, assignment)))
+            self._set_aside(workload)
+        elif self._still_fits(nomination):
+            self._hold(workload.queue, assignment.usage)
+            if assignment.mode is Mode.FIT:
+                self._cycle.admitted.append(nomination)
+            else:
+                self._issue(nomination)
+
+    def _overlaps(self, nomination: Nomination) -> bool:
+        return any(victim in self._victims for victim, _ in nomination.targets)
+
+    def _judge_again(self, nomination: Nomination) -> Nomination:
+        """With all victims so far out of the way, and with the flavors that were nominated."""
+        for victim in self._victims:
+            unbook(victim)
+        workload = nomination.workload
+        again = self._judge.nominate(workload, only=nomination.assignment.flavors)
+        workload.progress = ScanProgress(again.assignment.tried, self._number, workload.queue.tree.generation)
+        for victim in self._victims:
+            book(victim)
+        return again
+
+    def _defer(self, nomination: Nomination) -> None:
+        """It will fit once the others' victims are gone, and keeps the room until then."""
+        nomination.workload.progress = None
+        self._hold(nomination.workload.queue, nomination.assignment.usage)
+        self._make_sticky(nomination.workload)
+
+    def _issue(self, nomination: Nomination) -> None:
+        nomination.workload.progress = None
+        for target in nomination.targets:
+            self._victims[target[0]] = None
+            self._cycle.evicted.append((target, nomination))
+        self._make_sticky(nomination.workload)
+
+    def _still_fits(self, nomination: Nomination) -> bool:
+        leaving = {**self._victims, **{victim: None for victim, _ in nomination.targets}}
+        for victim in leaving:
+            take_out(victim)
+        does_fit = fits(nomination.workload.queue, nomination.assignment.usage)
+        for victim in leaving:
+            put_back(victim)
+        return does_fit
+
+    def _hold(self, queue: Queue, usage: list[tuple[int, int]]) -> None:
+        for place, amount in usage:
+            queue.add(place, amount)
+            self._held.append((queue, place, amount))
+
+    def _make_sticky(self, workload: Workload) -> None:
+        if self._keeps_sticky and workload.queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:
+            workload.queue.pending.sticky = workload
+
+    def _set_aside(self, workload: Workload) -> None:
+        progress = workload.progress
+        if progress is not None and has_flavors_left(progress.tried):
+            self._cycle.has_parked = True
+        elif workload.queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:
+            workload.queue.pending.park(workload)
+            workload.queue.tree.parked[workload.queue] = None
+            self._cycle.has_parked = True
+
+
+def order_fairly(nominations: list[Nomination]) -> Iterator[Nomination]:
+    """Queues without a cohort in the order given, then tree by tree by tournament."""
+    trees: dict[TreeRecord, list[Nomination]] = {}
+    for nomination in nominations:
+        trees.setdefault(nomination.workload.queue.tree, []).append(nomination)
+    for record, entrants in trees.items():
+        if isinstance(record.root, Cohort):
+            yield from Tournament(record.root, entrants)
+        else:
+            yield from entrants
+
+
+def _reserve_amounts(queue: Queue, assignment: Assignment) -> Iterator[tuple[int, int]]:
+    """What a head that finds no victims keeps for the rest of the cycle, so that its room is not lent away before its eyes."""
+    for place, amount in assignment.usage:
+        own = queue.nominal[place] - queue.usage[place]
+        if assignment.level == 0:
+            yield place, max(0, min(amount, own))
+        else:
+            limit = queue.borrowing_limits.get(place)
+            yield place, amount if limit is None else min(amount, own + limit)

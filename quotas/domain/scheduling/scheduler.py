@@ -1,0 +1,218 @@
+"""The state of a cluster's queues as it moves: work comes, holds quota, is evicted and goes; cycles decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from quotas.domain.scheduling.cycle import Cycle, CycleRun
+from quotas.domain.scheduling.forest import Forest
+from quotas.domain.scheduling.judging import Judge
+from quotas.domain.scheduling.nodes import Queue, TreeRecord
+from quotas.domain.scheduling.nominations import Nomination
+from quotas.domain.scheduling.spec import ForestSpec, Options, StopPolicy, Work, WorkState
+from quotas.domain.scheduling.victims import book, unbook
+from quotas.domain.scheduling.workloads import Amounts, Shapes, Workload, describe_reservation
+
+
+class UnknownWorkloadError(KeyError):
+    """No workload of that name is here."""
+
+
+class DuplicateWorkloadError(ValueError):
+    """A workload of that name is here already."""
+
+
+class Scheduler:
+    """`now` is the time that reservations get, in the unit of `Work.created_at`; whoever drives the scheduler sets it."""
+
+    __slots__ = ("_cycles", "_ready", "_shapes", "_without_queue", "forest", "judge", "options", "workloads")
+
+    def __init__(self, spec: ForestSpec, options: Options) -> None:
+        """Raises: SpecError."""
+        self.options = options
+        self.forest = Forest(spec)
+        self.judge = Judge(self.forest.frs, options)
+        self.judge.flavors = {flavor.name: flavor for flavor in spec.flavors}
+        self.workloads: dict[str, Workload] = {}
+        self._shapes = Shapes()
+        self._ready: dict[Queue, None] = {}
+        self._without_queue: dict[str, Work] = {}
+        self._cycles = 0
+
+    @property
+    def now(self) -> int:
+        return self.judge.protection.now
+
+    @now.setter
+    def now(self, now: int) -> None:
+        self.judge.protection.now = now
+
+    def submit(self, work: Work) -> None:
+        """Raises: DuplicateWorkloadError."""
+        self.restore(WorkState(work=work))
+
+    def restore(self, state: WorkState) -> None:
+        """Put a workload where it stood. Raises: DuplicateWorkloadError."""
+        work = state.work
+        if work.name in self.workloads or work.name in self._without_queue:
+            raise DuplicateWorkloadError(f"workload {work.name!r} is here already, names are unique")
+        queue = self.forest.queues.get(work.queue)
+        if queue is None:
+            self._without_queue[work.name] = work
+            return
+        workload = Workload(work, queue, self._shapes.number(work.pod_sets))
+        self.workloads[work.name] = workload
+        if state.reservation is not None:
+            usage = [(self.forest.frs.place(*pair), amount) for pair, amount in state.reservation.usage.items()]
+            self.forest.widen()
+            self._book(workload, usage, state.reservation.reserved_at, is_evicting=state.reservation.is_evicting)
+            return
+        self._enqueue(workload)
+        if state.is_parked:
+            queue.pending.park(workload)
+            queue.tree.parked[queue] = None
+        if state.is_sticky:
+            queue.pending.sticky = workload
+
+    def finish(self, name: str) -> None:
+        """Work that ended or was deleted. Raises: UnknownWorkloadError."""
+        if self._without_queue.pop(name, None) is not None:
+            return
+        workload = self._get(name)
+        del self.workloads[name]
+        if workload.usage is None:
+            workload.queue.pending.discard(workload)
+        else:
+            self._free(workload)
+
+    def evict(self, name: str) -> None:
+        """Take the quota back; the workload waits again, in its old place. Raises: UnknownWorkloadError."""
+        workload = self._get(name)
+        self._free(workload)
+        self._enqueue(workload)
+
+    def run_cycle(self) -> Cycle:
+        """Judge the head of every queue. Those admitted hold their quota afterwards; evicting is left to the caller."""
+        self._cycles += 1
+        run = CycleRun(self.judge, self._cycles, keeps_sticky=self.options.keeps_sticky_preemptors)
+        cycle = run.run(self._heads(), is_fair=self.options.fair_sharing)
+        for nomination in cycle.admitted:
+            self._admit(nomination)
+        return cycle
+
+    def release(self, record: TreeRecord) -> None:
+        """Let all that was set aside in a tree be tried again."""
+        record.generation += 1
+        for queue in record.parked:
+            queue.pending.release()
+            self._ready[queue] = None
+        record.parked.clear()
+
+    def release_all(self) -> None:
+        for record in self.forest.trees:
+            self.release(record)
+
+    def forget_progress(self) -> None:
+        """Let every scan of flavors begin at the first one again, and no preemptor be first."""
+        for queue in self.forest.queues.values():
+            queue.pending.sticky = None
+            for workload in queue.pending:
+                workload.progress = None
+
+    def change(self, spec: ForestSpec) -> None:
+        """Quotas, queues and flavors as they are now. Usage above a lowered quota stays. Raises: SpecError."""
+        flavors = {flavor.name: flavor for flavor in spec.flavors}
+        has_new_flavors = flavors != self.judge.flavors
+        rebuilt = self.forest.rebuild(spec)
+        self.judge.flavors = flavors
+        for queue in rebuilt.gone:
+            self._drop(queue)
+        for record in rebuilt.changed:
+            self._adopt(record)
+        if has_new_flavors:
+            for queue in self.forest.queues.values():
+                queue.plans.clear()
+            self.release_all()
+        for work in [work for work in self._without_queue.values() if work.queue in self.forest.queues]:
+            del self._without_queue[work.name]
+            self.submit(work)
+
+    def drained(self) -> Iterator[Workload]:
+        """The work that a queue with HoldAndDrain has to give up."""
+        for queue in self.forest.queues.values():
+            if queue.spec.stop is StopPolicy.HOLD_AND_DRAIN:
+                yield from [holder[4] for holder in queue.holders]
+
+    def states(self) -> Iterator[WorkState]:
+        """Everything that `restore` needs to build the same scheduler again."""
+        pairs = self.forest.frs.pairs
+        for workload in self.workloads.values():
+            pending = workload.queue.pending
+            yield WorkState(
+                work=workload.work,
+                reservation=describe_reservation(workload, pairs),
+                is_parked=workload.usage is None and pending.is_parked(workload),
+                is_sticky=pending.sticky is workload,
+            )
+        yield from (WorkState(work=work) for work in self._without_queue.values())
+
+    def find_missing_queue(self, name: str) -> str | None:
+        """The queue that a workload names and that is not there."""
+        work = self._without_queue.get(name)
+        return work.queue if work is not None else None
+
+    def usage(self, name: str) -> Mapping[tuple[str, str], int]:
+        """What a node uses, by fr. Raises: KeyError."""
+        node = self.forest.queues.get(name) or self.forest.cohorts[name]
+        return {pair: amount for pair, amount in zip(self.forest.frs.pairs, node.usage, strict=True) if amount}
+
+    def _get(self, name: str) -> Workload:
+        try:
+            return self.workloads[name]
+        except KeyError:
+            raise UnknownWorkloadError(name) from None
+
+    def _heads(self) -> list[Workload]:
+        heads = []
+        for queue in list(self._ready):
+            head = queue.pending.head()
+            if head is None or queue.spec.stop is not StopPolicy.NONE:
+                del self._ready[queue]
+            else:
+                heads.append(head)
+        return heads
+
+    def _enqueue(self, workload: Workload) -> None:
+        if workload.queue.pending.add(workload):
+            self._ready[workload.queue] = None
+
+    def _admit(self, nomination: Nomination) -> None:
+        workload = nomination.workload
+        workload.queue.pending.discard(workload)
+        workload.progress = None
+        workload.flavors = nomination.assignment.flavors
+        self._book(workload, nomination.assignment.usage, self.now)
+
+    def _book(self, workload: Workload, usage: Amounts, reserved_at: int, *, is_evicting: bool = False) -> None:
+        workload.usage, workload.reserved_at, workload.is_evicting = usage, reserved_at, is_evicting
+        book(workload)
+        workload.queue.tree.evicting += is_evicting
+
+    def _free(self, workload: Workload) -> None:
+        """Quota comes free: everybody in the tree may try again."""
+        unbook(workload)
+        workload.queue.tree.evicting -= workload.is_evicting
+        workload.usage, workload.flavors = None, ()
+        self.release(workload.queue.tree)
+
+    def _drop(self, queue: Queue) -> None:
+        """A queue that is gone: its work has nowhere to wait and holds nothing that counts."""
+        self._ready.pop(queue, None)
+        for name in [name for name, workload in self.workloads.items() if workload.queue is queue]:
+            self._without_queue[name] = self.workloads.pop(name).work
+
+    def _adopt(self, record: TreeRecord) -> None:
+        for queue in record.queues:
+            queue.pending.release()
+            self._ready[queue] = None
+            record.evicting += sum(holder[0] == 0 for holder in queue.holders)
