@@ -96,7 +96,7 @@ class NodeRevision(models.Model):
     tree = models.ForeignKey(QuotaTree, on_delete=models.CASCADE, related_name="revisions")
     node_number = models.PositiveBigIntegerField()
     version = models.PositiveBigIntegerField()
-    path = models.CharField(max_length=1000)
+    path = models.TextField()
     fields = models.JSONField(default=dict)
     changed_by = models.CharField(max_length=63)
     changed_at = models.DateTimeField(auto_now_add=True)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from aidashboard.kit.quantity import canonical_quantity
+from clusters.domain.matching import MANAGED_BY, MANAGED_BY_LABEL, OWNER_LABEL
 from quotas.domain.tree import Node, NodeKey, Tree, sort_resources
 from quotas.domain.usage import find_root_supply
 
@@ -30,8 +31,6 @@ Manifest: TypeAlias = dict[str, Any]  # Any: JSON, on its way to the API server
 API_VERSION: Final = "kueue.x-k8s.io/v1beta2"
 FLAVOR_NAME: Final = "aidashboard"
 LOCAL_QUEUE_NAME: Final = "default"  # Kueue gives it to every job without a queue label
-OWNER_LABEL: Final = "aidashboard.io/owner"
-MANAGER_LABEL: Final = "app.kubernetes.io/managed-by"
 PATH_ANNOTATION: Final = "aidashboard.io/path"
 
 
@@ -143,7 +142,7 @@ def _build_cluster_queue(tree: Tree, node: Node, resources: tuple[str, ...], own
 
 def _build_namespace(name: str, *, is_adopted: bool, owner: str) -> Manifest:
     # An adopted namespace may belong to another tool, whose managed-by label stays as it is.
-    labels = {OWNER_LABEL: owner} if is_adopted else {MANAGER_LABEL: "aidashboard", OWNER_LABEL: owner}
+    labels = {OWNER_LABEL: owner} if is_adopted else {MANAGED_BY_LABEL: MANAGED_BY, OWNER_LABEL: owner}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
@@ -166,7 +165,7 @@ def _group(entries: Mapping[str, Manifest]) -> list[Manifest]:
 
 
 def _object(kind: str, name: str, *, owner: str, spec: Manifest, path: str = "") -> Manifest:
-    metadata: Manifest = {"name": name, "labels": {MANAGER_LABEL: "aidashboard", OWNER_LABEL: owner}}
+    metadata: Manifest = {"name": name, "labels": {MANAGED_BY_LABEL: MANAGED_BY, OWNER_LABEL: owner}}
     if path:
         metadata["annotations"] = {PATH_ANNOTATION: path}
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}

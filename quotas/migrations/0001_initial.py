@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('node_number', models.PositiveBigIntegerField()),
                 ('version', models.PositiveBigIntegerField()),
-                ('path', models.CharField(max_length=1000)),
+                ('path', models.TextField()),
                 ('fields', models.JSONField(default=dict)),
                 ('changed_by', models.CharField(max_length=63)),
                 ('changed_at', models.DateTimeField(auto_now_add=True)),

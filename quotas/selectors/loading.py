@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Final
+
+from django.db import connection
 
 from clusters.models import Cluster
 from quotas.domain.tree import Binding, Node, NodeKey, Tree
 from quotas.errors import TreeMissingError
 from quotas.models import NamespaceBinding, QuotaNode, QuotaTree
+
+# The first half of the advisory lock's name; the second is the cluster. Nothing else of ours takes such locks.
+TREES_OF_A_CLUSTER: Final = 1
 
 
 def load_tree(row: QuotaTree) -> Tree:
@@ -62,7 +68,12 @@ def lock_tree(tree_id: int) -> QuotaTree:
 
 
 def lock_trees_of(cluster_id: int) -> list[QuotaTree]:
-    """All trees of a cluster, locked in one order so that two callers cannot wait for each other."""
+    """All trees of a cluster, locked in one order so that two callers cannot wait for each other.
+
+    Rows alone would not stop two people who make a cluster's first trees at once, hence the lock on its number.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [TREES_OF_A_CLUSTER, cluster_id])
     rows = QuotaTree.objects.filter(cluster_id=cluster_id).select_related("cluster").order_by("pk")
     return list(rows.select_for_update(of=("self",)))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from clusters.domain.conditions import SYNCED, Status, find_condition
 from clusters.models import ManagedObject, SyncState
 from quotas.models import QuotaNode, QuotaTree
 
@@ -120,8 +121,8 @@ def summarise_tree_sync(tree: QuotaTree, objects: Iterable[ManagedObject] | None
 
 def _read_failure(tree: QuotaTree) -> tuple[SyncState, str] | None:
     """Why the last attempt failed before it reached any object of the tree: the cluster is away, the flavor belongs to others."""
-    condition = next((item for item in tree.conditions if item["type"] == "Synced"), None)
-    if not tree.attempts or condition is None or condition["status"] != "False":
+    condition = find_condition(tree.conditions, SYNCED)
+    if not tree.attempts or condition is None or condition["status"] != Status.FALSE:
         return None
     return _STATE_BY_REASON.get(condition["reason"], SyncState.FAILED), condition["message"]
 

@@ -59,6 +59,8 @@ def apply_changes(
         # The rules span the tree, and some of them the cluster: its trees are locked together and read afresh.
         row = lock_tree(tree.pk)
         before = open_for_changes(row)
+        if not changes:
+            return AppliedChanges(tree=row, added={}, warnings=())  # nothing to audit, so nothing to reconcile
         check_versions(row, before, changes)
         judgement = judge(row, before, changes, confirmation=confirmation)
         if not judgement.is_allowed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Max
 from django.utils import timezone
@@ -23,15 +23,16 @@ def save_tree(row: QuotaTree, before: Tree | None, after: Tree, *, by: User | No
     old = [] if before is None else list(before.walk())
     old_by_key = {node.key: node for node in old}
     groups = {group.name: group for group in UserGroup.objects.filter(name__in=_list_groups(after))}
-    added = _create_nodes(row, [node for node in after.walk() if node.key not in old_by_key], after, groups)
+    positions = _choose_positions(row, old_by_key, after)
+    new = [node for node in after.walk() if node.key not in old_by_key]
+    added = _create_nodes(row, new, after, groups, positions)
     changed = [node for node in after.walk() if node.key in old_by_key and node != old_by_key[node.key]]
-    _update_nodes(changed, added, groups)
+    _update_nodes(changed, added, groups, positions)
     _move_bindings(row, old, after.nodes, added)
     deleted = [node for node in old if node.key not in after]
     for node in reversed(deleted):
         QuotaNode.objects.filter(pk=int(node.key)).delete()
     name = by.username if by else "aidashboard"
-    new = [node for node in after.walk() if node.key in added]
     revisions = [
         _build_revision(row, node, _row_id(node.key, added), after.path(node.key), describe_node(after, node), name)
         for node in (*new, *changed)
@@ -46,16 +47,22 @@ def _list_groups(tree: Tree) -> set[str]:
     return {node.group for node in tree.nodes if node.group is not None}
 
 
+def _choose_positions(row: QuotaTree, before: Mapping[NodeKey, Node], after: Tree) -> dict[NodeKey, int]:
+    """Where new and moved nodes stand: last among their siblings, in the order of the tree."""
+    placed = [node.key for node in after.walk() if node.key not in before or node.parent != before[node.key].parent]
+    last = QuotaNode.objects.filter(tree=row).aggregate(last=Max("position"))["last"] or 0
+    return {key: position for position, key in enumerate(placed, start=last + 1)}
+
+
 def _create_nodes(
-    row: QuotaTree, new: list[Node], after: Tree, groups: dict[str, UserGroup]
+    row: QuotaTree, new: list[Node], after: Tree, groups: dict[str, UserGroup], positions: Mapping[NodeKey, int]
 ) -> dict[NodeKey, QuotaNode]:
     """Parents come before their children."""
     if not new:
         return {}
     taken = _list_queue_names(row)
-    last = QuotaNode.objects.filter(tree=row).aggregate(last=Max("position"))["last"] or 0
     added: dict[NodeKey, QuotaNode] = {}
-    for position, node in enumerate(new, start=last + 1):
+    for node in new:
         queue_name = allocate_queue_name(after.path(node.key), taken=taken)
         taken.add(queue_name)
         added[node.key] = QuotaNode.objects.create(
@@ -67,7 +74,7 @@ def _create_nodes(
             min=dict(node.min),
             max=dict(node.max),
             group=groups[node.group] if node.group else None,
-            position=position,
+            position=positions[node.key],
         )
     return added
 
@@ -81,7 +88,12 @@ def _list_queue_names(row: QuotaTree) -> set[str]:
     return {*nodes, *managed, *observed}
 
 
-def _update_nodes(changed: list[Node], added: dict[NodeKey, QuotaNode], groups: dict[str, UserGroup]) -> None:
+def _update_nodes(
+    changed: list[Node],
+    added: dict[NodeKey, QuotaNode],
+    groups: dict[str, UserGroup],
+    positions: Mapping[NodeKey, int],
+) -> None:
     now = timezone.now()
     for node in changed:
         QuotaNode.objects.filter(pk=int(node.key)).update(
@@ -92,6 +104,7 @@ def _update_nodes(changed: list[Node], added: dict[NodeKey, QuotaNode], groups: 
             group=groups[node.group] if node.group else None,
             version=node.version + 1,
             changed_at=now,
+            **({"position": positions[node.key]} if node.key in positions else {}),
         )
 
 

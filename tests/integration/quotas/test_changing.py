@@ -116,6 +116,40 @@ def test_a_renamed_or_moved_node_keeps_its_queue(example: Example):
     assert (node.name, node.parent_id, node.queue_name) == ("vision", example.nodes["b"].pk, "root-a-a1")
 
 
+def test_a_moved_node_stands_last_among_its_new_siblings(example: Example):
+    """As the draft showed it, also beside a node that the same draft adds."""
+    apply(
+        example,
+        ChangeNode(node=example.key("a"), min={"cpu": "10"}),
+        ChangeNode(node=example.key("b"), min={"cpu": "30"}),
+        MoveNode(node=example.key("a1"), parent=example.key("b")),
+        AddNode(key=NodeKey("new-x"), parent=example.key("b"), name="x"),
+    )
+    tree = load_tree(example.tree)
+    assert [node.name for node in tree.children(example.key("b"))] == ["b1", "b2", "a1", "x"]
+
+
+def test_a_path_may_be_as_long_as_its_names_make_it(example: Example):
+    names = [f"{number:02}{'x' * 63}" for number in range(17)]
+    parents = [example.key("a"), *(NodeKey(f"new-{number}") for number in range(17))]
+    apply(
+        example,
+        *(
+            AddNode(key=key, parent=parent, name=name)
+            for key, parent, name in zip(parents[1:], parents, names, strict=False)
+        ),
+        UnbindNamespace(node=example.key("a1"), namespace="namespace1"),
+    )
+    assert max(len(path) for path in NodeRevision.objects.values_list("path", flat=True)) > 1000
+
+
+def test_nothing_to_change_is_no_new_generation(example: Example, nudges: list[int]):
+    before = example.tree.generation
+    assert apply(example).tree.generation == before
+    example.tree.refresh_from_db()
+    assert example.tree.generation == before
+
+
 def test_names_may_be_swapped_in_one_draft(example: Example):
     apply(example, RenameNode(node=example.key("a1"), name="a2"), RenameNode(node=example.key("a2"), name="a1"))
     assert (example.read("a1").name, example.read("a2").name) == ("a2", "a1")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
 from django.db import connection
 
+from accounts.models import User
+from aidashboard.kit.errors import AppError
+from clusters.models import Cluster
 from quotas import services
 from quotas.domain.changes import AddNode, BindNamespace, Change, ChangeNode
 from quotas.domain.tree import NodeKey
-from quotas.errors import QuotaConflictError, QuotaRefusedError
+from quotas.errors import QuotaConflictError, QuotaRefusedError, TreeNameTakenError
 from quotas.models import NamespaceBinding, QuotaTree
 from quotas.selectors import load_tree
 from tests.integration.quotas.conftest import Example
@@ -28,7 +32,7 @@ def run_together(*actions: Callable[[], object]) -> list[object]:
         try:
             barrier.wait(timeout=10)
             return action()
-        except (QuotaConflictError, QuotaRefusedError) as error:
+        except AppError as error:
             return error
         finally:
             connection.close()
@@ -80,6 +84,17 @@ def test_two_trees_cannot_bind_one_namespace_at_once(example: Example):
     )
     assert len([item for item in outcomes if isinstance(item, QuotaRefusedError)]) == 1
     assert NamespaceBinding.objects.filter(namespace="shared").count() == 1
+
+
+@pytest.mark.parametrize(("other", "refusal"), [("lab-a", TreeNameTakenError), ("lab_a", QuotaRefusedError)])
+def test_the_first_two_trees_of_a_cluster_made_at_once_do_not_clash(
+    cluster: Cluster, admin: User, nudges: list[int], other: str, refusal: type[AppError]
+):
+    """No tree is there yet whose row could be locked; the second name would give the queue of the first."""
+    outcomes = run_together(
+        *(partial(services.create_tree, cluster=cluster, name=name, by=admin) for name in ("lab-a", other))
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == sorted(["QuotaTree", refusal.__name__])
 
 
 def test_many_editors_of_many_nodes_all_get_through(example: Example):
