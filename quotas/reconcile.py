@@ -166,10 +166,16 @@ def _record(row: QuotaTree, generation: int, result: MatchResult, *, started_at:
                 "quota-tree.drift-healed",
                 by=None,
                 about=row,
-                summary=f"{row.name}: {len(healed)} objects that somebody had changed in {row.cluster.name} were put back",
+                summary=_describe_healing(row, [str(outcome.key) for outcome in result.healed]),
                 details={"objects": healed},
             )
     publish({Topic.SYNC, Topic.QUOTAS}, cluster_id=row.cluster_id)
+
+
+def _describe_healing(row: QuotaTree, names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{row.name}: {names[0]}, which somebody had changed in {row.cluster.name}, was put back"
+    return f"{row.name}: {len(names)} objects that somebody had changed in {row.cluster.name} were put back"
 
 
 def _delete_from_cluster(row: QuotaTree) -> int:

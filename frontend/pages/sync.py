@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
+from accounts.models import User
+from accounts.selectors import list_audit_events
 from clusters import selectors
 from clusters.models import Cluster, ManagedObject, SyncState
 from clusters.selectors import SyncSummary
@@ -18,6 +20,7 @@ from frontend.pages.links import build_url, join_words, link
 from frontend.pages.menus import MenuForm, build_menu, build_menu_form
 from frontend.tables import Column, FilterChip, Paging, TableQuery
 from frontend.words import count_of
+from quotas.selectors import list_trees
 
 CSV_HEADER: Final = (
     "cluster",
@@ -45,6 +48,19 @@ STATE_LABELS: Final = {
 NOT_SYNCED: Final = tuple(state.value for state in SyncState if state != SyncState.SYNCED)
 KINDS: Final = ("Cohort", "ClusterQueue", "LocalQueue", "Namespace", "ResourceFlavor")
 HEALS: Final = frozenset({SyncState.FAILED, SyncState.CONFLICT, SyncState.DRIFTED, SyncState.UNREACHABLE})
+
+# How long, and how much of it, the page tells of what was put back.
+HEALED_WITHIN: Final = timedelta(hours=24)
+MOST_HEALED: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healing:
+    """Edits of somebody else that were undone at one time: a sentence per object."""
+
+    at: datetime
+    sentences: tuple[str, ...]
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +101,11 @@ class SyncList:
     paging: Paging[ManagedObject]
     rows: tuple[SyncRow, ...]
     is_calm: bool
+    healings: tuple[Healing, ...]
     refresh_url: str
 
 
-def build_sync_list(table: TableQuery, *, cluster: Cluster) -> SyncList:
+def build_sync_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> SyncList:
     summary = selectors.summarise_sync(cluster)
     paging: Paging[ManagedObject] = table.paginate(_list(table, cluster))
     return SyncList(
@@ -120,6 +137,7 @@ def build_sync_list(table: TableQuery, *, cluster: Cluster) -> SyncList:
         paging=paging,
         rows=tuple(_build_row(row, cluster) for row in paging.rows),
         is_calm=summary.is_matching and not _is_narrowed(table),
+        healings=_list_healings(cluster, viewer=viewer, now=now),
         refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
     )
 
@@ -138,6 +156,20 @@ def _list(table: TableQuery, cluster: Cluster) -> QuerySet[ManagedObject]:
     states = (state,) if state in STATE_LABELS else NOT_SYNCED
     objects = selectors.list_managed_objects(cluster, states=states, kind=table.get("kind"), search=table.search)
     return objects.order_by(*table.ordering) if table.sort else objects
+
+
+def _list_healings(cluster: Cluster, *, viewer: User, now: datetime) -> tuple[Healing, ...]:
+    """From the audit trail: the object itself is as asked again and tells nothing."""
+    trees = [str(tree.pk) for tree in list_trees(viewer=viewer, cluster=cluster)]
+    events = list_audit_events(kind="quota-tree.drift-healed", subject_type="QuotaTree", since=now - HEALED_WITHIN)
+    return tuple(
+        Healing(
+            at=event.at,
+            sentences=tuple(event.details.get("objects", [event.summary])),
+            url=build_url("audit:event-detail", event.pk),
+        )
+        for event in events.filter(subject_id__in=trees)[:MOST_HEALED]
+    )
 
 
 def _is_narrowed(table: TableQuery) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from accounts.domain.roles import Permission
@@ -26,7 +27,8 @@ def sync_list(request: SignedInRequest) -> HttpResponseBase:
     table = read_table_query(request, sortable=pages.SORTABLE)
     if table.is_csv:
         return render_csv(f"sync-{cluster.name}", pages.CSV_HEADER, pages.list_csv_rows(table, cluster=cluster))
-    return render_page(request, "sync/sync_list.html", pages.build_sync_list(table, cluster=cluster))
+    page = pages.build_sync_list(table, cluster=cluster, viewer=request.user, now=timezone.now())
+    return render_page(request, "sync/sync_list.html", page)
 
 
 @require_permission(Permission.SYNC_CHANGE)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AuditEvent
+from accounts.services import record_event
 from clusters.models import Cluster, ManagedObject, SyncState
 from tests.factories.clusters import make_cluster, make_managed_object
 from tests.factories.people import make_admin, make_user
+from tests.factories.quotas import make_tree
 from tests.integration.frontend.htmx import get_fragment, text_of
 from tests.integration.frontend.reading import count_rows, read, read_csv, sentence_of, sign_in
 
@@ -37,6 +42,20 @@ def test_when_all_match_it_is_calm(client: Client, cluster: Cluster) -> None:
     assert sentence_of(client, "/sync/") == "All 2 objects in prod-a match what was asked for."
     assert "All 2 objects match." in read(client, "/sync/")
     assert count_rows(client, "/sync/?state=synced") == 2
+
+
+def test_what_somebody_changed_by_hand_and_was_put_back_is_told(client: Client, cluster: Cluster) -> None:
+    make_managed_object(cluster, "fine")
+    tree, other = make_tree(cluster), make_tree(make_cluster("prod-b"))
+    edit = "ClusterQueue root-nlp: Somebody else changed spec.cohortName; put back."
+    for about, words in ((tree, edit), (other, "ClusterQueue elsewhere: put back.")):
+        record_event("quota-tree.drift-healed", by=None, about=about, summary="1 object", details={"objects": [words]})
+    text = read(client, "/sync/?cluster=prod-a")
+    assert "Changed by hand and put back in the last 24 hours" in text
+    assert edit in text
+    assert "elsewhere" not in text
+    AuditEvent.objects.update(at=timezone.now() - timedelta(hours=25))
+    assert "Changed by hand" not in read(client, "/sync/?cluster=prod-a")
 
 
 def test_without_objects_it_says_what_it_is_for(client: Client, cluster: Cluster) -> None:
