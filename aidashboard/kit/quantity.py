@@ -31,7 +31,8 @@ _DECIMAL: dict[str, Fraction] = {
 }
 _WHOLE_DECIMAL = [("k", 10**3), ("M", 10**6), ("G", 10**9), ("T", 10**12), ("P", 10**15), ("E", 10**18)]
 _QUANTITY = re.compile(
-    r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?\d{1,2}))?"
+    r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?\d{1,2}))?",
+    re.ASCII,  # Kubernetes knows no other digits, and would refuse what we took
 )
 _LARGEST = 2**63 - 1
 _LONGEST = 64  # characters; nobody writes more, and huge numbers cost time to convert

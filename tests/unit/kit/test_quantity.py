@@ -54,6 +54,7 @@ def test_a_quantity_has_one_exact_amount(resource, text, amount):
         ("nvidia.com/gpu", "-1", "negative"),
         ("memory", "-1Gi", "negative"),
         ("memory", "10Gb", "not a Kubernetes quantity"),
+        ("cpu", "\N{ARABIC-INDIC DIGIT THREE}", "not a Kubernetes quantity"),
         ("memory", "10 Gi", "not a Kubernetes quantity"),
         ("memory", "10KI", "not a Kubernetes quantity"),
         ("memory", "", "not a Kubernetes quantity"),
