@@ -133,7 +133,12 @@ def _name_clash(path: str, name: str, message: str) -> Finding:
 # --- namespaces and groups --------------------------------------------------------------------------------------------------
 def _judge_bindings(tree: Tree, facts: TreeFacts, before: Tree | None) -> Iterator[Finding]:
     known_before = _leaf_by_namespace(before) if before is not None else {}
-    owners: dict[str, str] = {}
+    # Who has it stays its owner, wherever in the tree the newcomer stands: the finding is about the change.
+    owners = {
+        name: tree.path(key)
+        for name, key in known_before.items()
+        if key in tree and any(binding.namespace == name for binding in tree.get(key).namespaces)
+    }
     for node in tree.walk():
         path = tree.path(node.key)
         yield from _judge_group(tree, node, path, facts)

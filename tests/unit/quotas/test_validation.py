@@ -223,6 +223,10 @@ def test_v10_only_childless_nodes_are_deleted_and_never_the_last_leaf():
 def test_v12_a_namespace_has_one_leaf():
     finding = find(judge(BindNamespace(node=key("b1"), namespace="namespace1")).errors, "V12")
     assert "root.a.a1" in finding.message + finding.subject
+    # The one to blame is the newcomer, also where it stands before the owner.
+    for leaf, owned in (("a1", "namespace4"), ("b2", "namespace1")):
+        refused = find(judge(BindNamespace(node=key(leaf), namespace=owned)).errors, "V12")
+        assert (refused.subject.rpartition(".")[2], refused.value) == (leaf, owned)
     elsewhere = TreeFacts(bound_elsewhere={"x": "vision of tree other"})
     assert (
         "vision of tree other"
