@@ -15,6 +15,12 @@ class Connection(models.TextChoices):
     UNAUTHORIZED = "unauthorized"
 
 
+NAME_VALIDATOR = RegexValidator(
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z",
+    "use lower-case letters, digits and hyphens, with a letter or digit at both ends",
+)
+
+
 class Cluster(models.Model):
     """A Kubernetes cluster, reached by a URL and a credential that is encrypted at rest.
 
@@ -22,9 +28,7 @@ class Cluster(models.Model):
     allocatable of Ready, uncordoned nodes less what pods outside Kueue hold.
     """
 
-    name = models.CharField(
-        max_length=63, unique=True, validators=[RegexValidator(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")]
-    )
+    name = models.CharField(max_length=63, unique=True, validators=[NAME_VALIDATOR])
     display_name = models.CharField(max_length=120, blank=True)
     api_server_url = models.URLField(max_length=500)
     certificate_authority = models.TextField(blank=True)

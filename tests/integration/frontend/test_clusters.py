@@ -121,6 +121,14 @@ def test_a_name_that_is_taken_stands_at_the_name(client: Client, admin: User) ->
     assert "There is already a cluster" in strip(response.content.decode())
 
 
+@pytest.mark.parametrize("name", ["My Cluster", "<script>", "edge-"])
+def test_a_name_that_breaks_the_rule_is_told_the_rule(client: Client, admin: User, name: str) -> None:
+    response = client.post("/clusters/new", {"name": name, "kubeconfig": KUBECONFIG, "skip_check": "on"})
+    assert response.status_code == 422
+    assert "use lower-case letters, digits and hyphens" in strip(response.content.decode())
+    assert not Cluster.objects.exists()
+
+
 def test_the_credential_is_changed(client: Client, admin: User) -> None:
     cluster = make_cluster()
     assert client.post("/clusters/prod-a/credential?way=token", {"token": "new"}).status_code == 422
