@@ -21,7 +21,7 @@ from accounts.models import User
 from accounts.permissions import has_permission
 from aidashboard.kit.errors import AppError
 from clusters import selectors
-from clusters.models import Cluster, Connection, SyncState
+from clusters.models import Cluster, SyncState
 from frontend.chosen_cluster import get_chosen_cluster, list_offered_clusters
 from frontend.construction import Construction, read_construction
 from frontend.navigation import RailItem, build_rail
@@ -41,10 +41,6 @@ class Freshness:
     syncing: int
     failing: int
     sees_sync: bool
-
-    @property
-    def is_connected(self) -> bool:
-        return self.cluster.connection == Connection.REACHABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

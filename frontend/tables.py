@@ -6,7 +6,7 @@ Reads text out of the query string and nothing else: what may be sorted or filte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar  # Any: the model behind a QuerySet, which its rows need not be
 from urllib.parse import urlencode
 
@@ -28,7 +28,6 @@ class Column:
     help: str = ""
     sort_url: str = ""
     direction: str = ""
-    is_narrow_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +115,7 @@ class TableQuery:
         ascending, descending = column.key, f"-{column.key}"
         first, second = (descending, ascending) if column.is_number else (ascending, descending)
         direction = {ascending: "ascending", descending: "descending"}.get(self.sort, "")
-        return Column(
-            label=column.label,
-            key=column.key,
-            is_number=column.is_number,
-            unit=column.unit,
-            help=column.help,
-            is_narrow_hidden=column.is_narrow_hidden,
-            sort_url=self.url(sort=second if self.sort == first else first),
-            direction=direction,
-        )
+        return replace(column, sort_url=self.url(sort=second if self.sort == first else first), direction=direction)
 
     def chips(
         self, name: str, choices: Mapping[str, str], counts: Mapping[str, int] | None = None

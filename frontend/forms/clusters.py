@@ -7,7 +7,6 @@ from typing import Final, TypedDict
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
-from clusters.models import Cluster
 from frontend.forms.styled import StyledForm
 
 LARGEST_KUBECONFIG_BYTES: Final = 1024 * 1024
@@ -169,19 +168,3 @@ class PrometheusForm(StyledForm):
         data = self.cleaned_data
         token: str | None = data["bearer_token"] or ("" if data.get("forgets_token") else None)
         return SourceValues(url=data["url"], bearer_token=token)
-
-
-class ForgetClusterForm(StyledForm):
-    """Asks for the cluster's name, because what we know of it is lost."""
-
-    typed_name = forms.CharField(max_length=63)
-
-    def __init__(self, data: object = None, *, cluster: Cluster) -> None:
-        super().__init__(data)
-        self.cluster = cluster
-
-    def clean_typed_name(self) -> str:
-        name: str = self.cleaned_data["typed_name"]
-        if name != self.cluster.name:
-            raise forms.ValidationError(f"{name!r} is not {self.cluster.name!r}: nothing was forgotten.")
-        return name

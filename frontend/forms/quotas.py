@@ -44,6 +44,14 @@ class DraftForm(StyledForm):
         version: int | None = self.cleaned_data.get("version")
         return version or None
 
+    def leading_fields(self) -> list[BoundField]:
+        """What stands above the table of quantities, in forms that have one."""
+        return self.visible_fields()
+
+    def trailing_fields(self) -> list[BoundField]:
+        """What stands below it."""
+        return []
+
     # What findings call a field of ours, where that differs.
     field_aliases: ClassVar[Mapping[str, str]] = {}
 
@@ -53,12 +61,6 @@ class DraftForm(StyledForm):
             field = self.field_aliases.get(finding.field, finding.field)
             is_here = finding.subject in {"", subject} and field in self.fields
             self.add_error(field if is_here else None, finding.message)
-
-    def focus_first_error(self) -> None:
-        """Let the browser put the cursor where the first mistake is, without script."""
-        first = next((name for name in self.fields if name in self.errors), None)
-        if first is not None:
-            self.fields[first].widget.attrs["autofocus"] = True
 
 
 class QuantitiesForm(DraftForm):
@@ -154,9 +156,16 @@ class QuantitiesForm(DraftForm):
             for resource in self.resources
         )
 
-    def plain_fields(self) -> tuple[BoundField, ...]:
+    def leading_fields(self) -> list[BoundField]:
+        """The name, above the table of quantities."""
+        return self._list_plain_fields()[:1]
+
+    def trailing_fields(self) -> list[BoundField]:
+        return self._list_plain_fields()[1:]
+
+    def _list_plain_fields(self) -> list[BoundField]:
         """The visible fields that are not part of the table of quantities."""
-        return tuple(field for field in self.visible_fields() if not field.name.startswith(("min.", "max.", "other_")))
+        return [field for field in self.visible_fields() if not field.name.startswith(("min.", "max.", "other_"))]
 
 
 class NodeAddForm(QuantitiesForm):
@@ -232,20 +241,6 @@ class GroupForm(DraftForm):
 
 class EmptyForm(DraftForm):
     """Nothing but the version: the button is all there is to say."""
-
-
-class DeleteTreeForm(StyledForm):
-    typed_name = forms.CharField(max_length=63)
-
-    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:  # Any: as Django's own
-        super().__init__(*args, **kwargs)
-        self.name = name
-
-    def clean_typed_name(self) -> str:
-        typed: str = self.cleaned_data["typed_name"]
-        if typed != self.name:
-            raise forms.ValidationError(f"{typed!r} is not {self.name!r}: nothing was deleted.")
-        return typed
 
 
 def _build_quantity_field(kind: str, resource: str, old: str) -> forms.CharField:

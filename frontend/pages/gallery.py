@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from aidashboard.kit.errors import Finding
 from clusters.models import Connection, SyncState, WorkloadState
 from frontend.chips import Chip, build_connection_chip, build_sync_chip, build_workload_chip
+from frontend.forms.styled import TypedNameForm
 from frontend.svg.quota_bar import BarPart, BarSize, QuotaBar, draw_quota_bar
 from frontend.tables import Column, FilterChip, TableQuery
 
@@ -31,6 +32,7 @@ class GalleryPage:
     table: TableQuery
     columns: tuple[Column, ...]
     filter_chips: tuple[FilterChip, ...]
+    confirmation: TypedNameForm
     moment: datetime
 
 
@@ -89,5 +91,6 @@ def build_gallery() -> GalleryPage:
             (Column(label="Name", key="name"), Column(label="GPUs", key="gpus", is_number=True), Column(label="State"))
         ),
         filter_chips=table.chips("state", {"pending": "Pending", "failed": "Failed"}, {"pending": 7, "failed": 1}),
+        confirmation=TypedNameForm(name="research", undone="nothing was deleted"),
         moment=now - timedelta(hours=2, minutes=11),
     )

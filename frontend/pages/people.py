@@ -137,11 +137,11 @@ def build_user_list(table: TableQuery) -> UserList:
             (
                 Column(label="User name", key="username"),
                 Column(label="Name", key="display_name"),
-                Column(label="Email", key="email", is_narrow_hidden=True),
+                Column(label="Email", key="email"),
                 Column(label="Role", key="role"),
                 Column(label="Groups"),
                 Column(label="State", key="is_active"),
-                Column(label="Created", key="created_at", is_narrow_hidden=True),
+                Column(label="Created", key="created_at"),
             )
         ),
         chips=(
@@ -216,7 +216,7 @@ def build_group_list(table: TableQuery) -> GroupList:
                 Column(label="Owners"),
                 Column(label="Members", is_number=True),
                 Column(label="Quotas"),
-                Column(label="Created", key="created_at", is_narrow_hidden=True),
+                Column(label="Created", key="created_at"),
             )
         ),
         paging=paging,

@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.domain.roles import Permission
+from accounts.permissions import has_permission
 from frontend.words import describe_age, describe_duration, format_bytes, format_number
 
 register = template.Library()
@@ -53,6 +55,12 @@ def live(context: Context, topics: str, url: str = "", *, is_unsettled: bool = F
     )
 
 
+@register.simple_tag(takes_context=True)
+def may(context: Context, permission: str) -> bool:
+    """Whether the person who looks holds the permission: `{% may "cluster.change" as may_change %}`."""
+    return has_permission(context["request"].user, Permission(permission))
+
+
 @register.filter
 def number(value: int | float | None) -> str:
     """An amount with thin separators; a dash for none."""
@@ -87,9 +95,3 @@ def age(seconds: int | None) -> str:
 def duration(seconds: int | None) -> str:
     """A span in its two largest units; a dash for none."""
     return "–" if seconds is None else describe_duration(seconds)
-
-
-@register.filter
-def get_field(mapping: dict[str, Any], key: str) -> Any:  # Any: whatever the mapping holds
-    """The value of a key that a template computed; None when it is not there."""
-    return mapping.get(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
@@ -14,7 +14,6 @@ from accounts.permissions import SignedInRequest, require_permission
 from clusters import selectors, services
 from clusters.models import Cluster
 from frontend.forms.clusters import (
-    ForgetClusterForm,
     KubeconfigFields,
     PrometheusForm,
     RegisterByKubeconfigForm,
@@ -22,6 +21,7 @@ from frontend.forms.clusters import (
     TokenField,
 )
 from frontend.forms.findings import show_findings
+from frontend.forms.styled import TypedNameForm
 from frontend.pages import clusters as pages
 from frontend.rendering import render_csv, render_page
 from frontend.tables import read_table_query
@@ -108,7 +108,7 @@ def prometheus_edit(request: SignedInRequest, name: str) -> HttpResponse:
 @require_POST
 def cluster_forget(request: SignedInRequest, name: str) -> HttpResponse:
     cluster = selectors.get_cluster(name=name)
-    form = ForgetClusterForm(request.POST, cluster=cluster)
+    form = _ask_for_name(cluster, request.POST)
     if form.is_valid():
         with show_findings(form):
             services.forget_cluster(cluster=cluster, by=request.user)
@@ -128,9 +128,13 @@ def _wants_no_check(request: SignedInRequest) -> bool:
 
 
 def _render_cluster(
-    request: SignedInRequest, cluster: Cluster, *, forget_form: ForgetClusterForm | None = None
+    request: SignedInRequest, cluster: Cluster, *, forget_form: TypedNameForm | None = None
 ) -> HttpResponse:
     page = pages.build_cluster_detail(
-        cluster, viewer=request.user, forget_form=forget_form or ForgetClusterForm(cluster=cluster), now=timezone.now()
+        cluster, viewer=request.user, forget_form=forget_form or _ask_for_name(cluster), now=timezone.now()
     )
     return render_page(request, "clusters/cluster_detail.html", page, status=422 if forget_form else 200)
+
+
+def _ask_for_name(cluster: Cluster, data: QueryDict | None = None) -> TypedNameForm:
+    return TypedNameForm(data, name=cluster.name, undone="nothing was forgotten")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -14,7 +14,6 @@ from accounts.models import User, UserGroup
 from accounts.permissions import SignedInRequest, require_permission
 from frontend.forms.findings import show_findings
 from frontend.forms.people import (
-    DeleteGroupForm,
     JoinForm,
     MemberForm,
     NewGroupForm,
@@ -22,6 +21,7 @@ from frontend.forms.people import (
     PasswordForm,
     UserForm,
 )
+from frontend.forms.styled import TypedNameForm
 from frontend.pages import people as pages
 from frontend.rendering import render_csv, render_page
 from frontend.tables import read_table_query
@@ -145,7 +145,7 @@ def member_change(request: SignedInRequest, name: str, username: str) -> HttpRes
 @require_POST
 def group_delete(request: SignedInRequest, name: str) -> HttpResponse:
     group = selectors.get_group(name=name)
-    form = DeleteGroupForm(request.POST, group=group)
+    form = _ask_for_name(group, request.POST)
     if form.is_valid():
         with show_findings(form):
             services.delete_group(group=group, by=request.user)
@@ -178,10 +178,14 @@ def _render_group(
     group: UserGroup,
     *,
     form: MemberForm | None = None,
-    delete_form: DeleteGroupForm | None = None,
+    delete_form: TypedNameForm | None = None,
 ) -> HttpResponse:
     page = pages.build_group_detail(
-        group, form=form or MemberForm(group=group), delete_form=delete_form or DeleteGroupForm(group=group)
+        group, form=form or MemberForm(group=group), delete_form=delete_form or _ask_for_name(group)
     )
     refused = form is not None or delete_form is not None
     return render_page(request, "people/group_detail.html", page, status=422 if refused else 200)
+
+
+def _ask_for_name(group: UserGroup, data: QueryDict | None = None) -> TypedNameForm:
+    return TypedNameForm(data, name=group.name, undone="nothing was deleted")

@@ -15,7 +15,8 @@ from aidashboard.kit.errors import MissingError
 from frontend.chosen_cluster import get_chosen_cluster, remember_cluster
 from frontend.drafting import read_drafted
 from frontend.forms.findings import show_findings
-from frontend.forms.quotas import DeleteTreeForm, TreeForm
+from frontend.forms.quotas import TreeForm
+from frontend.forms.styled import TypedNameForm
 from frontend.pages.quotas import editing, listing, trees
 from frontend.pages.quotas.panel import build_panel
 from frontend.rendering import render_csv, render_page
@@ -74,7 +75,9 @@ def tree_create(request: SignedInRequest) -> HttpResponse:
 @require_permission(Permission.QUOTA_CHANGE)
 def tree_delete(request: SignedInRequest, tree_id: int) -> HttpResponse:
     tree = selectors.get_tree(tree_id=tree_id, viewer=request.user)
-    form = DeleteTreeForm(request.POST if request.method == "POST" else None, name=tree.name)
+    form = TypedNameForm(
+        request.POST if request.method == "POST" else None, name=tree.name, undone="nothing was deleted"
+    )
     if request.method == "POST" and form.is_valid():
         with show_findings(form):
             services.delete_tree(tree=tree, by=request.user)

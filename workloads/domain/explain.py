@@ -74,7 +74,6 @@ class PendingFacts:
     since: datetime | None
     leaf: LeafNumbers | None
     position: int | None = None
-    ahead_gpus: int = 0
     gpus_per_pod: int = 0
     largest_block: int | None = None
     was_evicted: bool = False

@@ -15,7 +15,7 @@ from workloads.domain.explain import Explanation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafRef:
-    """The quota leaf of a workload: `path` from the root, joined by `/`."""
+    """The quota leaf of a workload: `path` from the root, joined by dots."""
 
     node_id: int
     tree_id: int

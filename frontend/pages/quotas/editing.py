@@ -52,8 +52,6 @@ def build_node_form(
     is_danger: bool = False,
     suggestions: Sequence[str] = (),
 ) -> NodeFormPage:
-    if form.is_bound:
-        form.focus_first_error()
     return NodeFormPage(
         title=title,
         sentence=sentence,

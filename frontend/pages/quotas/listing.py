@@ -65,7 +65,6 @@ class QuotaListPage:
     can_change: bool
     table: TableQuery
     resource: str
-    resource_name: str
     columns: tuple[Column, ...]
     resources: tuple[FilterChip, ...]
     trees: tuple[TreeSection, ...]
@@ -104,7 +103,6 @@ def build_quota_list(cluster: Cluster | None, *, viewer: User, table: TableQuery
         can_change=viewer.is_admin,
         table=table,
         resource=resource,
-        resource_name=name_resource(resource),
         columns=_list_columns(resource),
         resources=_list_choices(resources, resource, table),
         trees=tuple(_build_section(usage, drafts.get(usage.tree.pk), state) for usage in usages),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from clusters.models import Cluster
-from frontend.forms.quotas import DeleteTreeForm, TreeForm
+from frontend.forms.quotas import TreeForm
+from frontend.forms.styled import TypedNameForm
 from frontend.pages.quotas.editing import NodeFormPage
 from frontend.pages.quotas.panel import NodePanel
 from frontend.resources import UNLIMITED, count_amount, show_amount, unit_of
@@ -29,8 +30,7 @@ class NodeDetailPage:
 class TreeDeletePage:
     tree: QuotaTree
     lost: str
-    error: str
-    findings: tuple[str, ...]
+    form: TypedNameForm
     action: str
     back_url: str
 
@@ -70,8 +70,6 @@ def describe_capacity(cluster: Cluster) -> Mapping[str, str]:
 
 def build_tree_create(cluster: Cluster, form: TreeForm) -> NodeFormPage:
     gpus = cluster.schedulable_capacity.get("nvidia.com/gpu")
-    if form.is_bound:
-        form.focus_first_error()
     has = f" {cluster.name} can schedule {count_amount('nvidia.com/gpu', gpus)} now." if gpus else ""
     return NodeFormPage(
         title=f"New quota tree on {cluster.name}",
@@ -86,7 +84,7 @@ def build_tree_create(cluster: Cluster, form: TreeForm) -> NodeFormPage:
     )
 
 
-def build_tree_delete(tree: QuotaTree, form: DeleteTreeForm) -> TreeDeletePage:
+def build_tree_delete(tree: QuotaTree, form: TypedNameForm) -> TreeDeletePage:
     usage = selectors.build_usage(tree)
     namespaces = sum(len(view.namespaces) for view in usage.nodes)
     return TreeDeletePage(
@@ -95,8 +93,7 @@ def build_tree_delete(tree: QuotaTree, form: DeleteTreeForm) -> TreeDeletePage:
             f"Tree {tree.name} with {count_of(len(usage.nodes), 'node')} is deleted from {tree.cluster.name} with all its queues. "
             f"{count_of(namespaces, 'namespace')} and the work in them stay, without a quota. This can't be undone."
         ),
-        error=" ".join(str(error) for error in form["typed_name"].errors),
-        findings=tuple(str(error) for error in form.non_field_errors()) if form.is_bound else (),
+        form=form,
         action=reverse("quotas:tree-delete", args=[tree.pk]),
         back_url=f"{reverse('quotas:quota-list')}?cluster={tree.cluster.name}",
     )

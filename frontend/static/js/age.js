@@ -1,5 +1,5 @@
 // @ts-check
-import { describeAge } from "./age-words.js";
+import { describeAge, readSeconds } from "./age-words.js";
 
 const TICK_MILLISECONDS = 1000;
 
@@ -19,7 +19,7 @@ class AidAge extends HTMLElement {
 
   tick() {
     if (document.hidden) return;
-    const seconds = Number(this.dataset.seconds) + (performance.now() - (this.startedAt ?? 0)) / 1000;
+    const seconds = readSeconds(this.dataset.seconds) + (performance.now() - (this.startedAt ?? 0)) / 1000;
     if (Number.isNaN(seconds)) return;
     const words = this.querySelector("[data-aid-words]") ?? this;
     words.textContent = describeAge(seconds);

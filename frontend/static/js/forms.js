@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Small helps for forms. `data-aid-submit-on-change`: a choice takes effect at once. `data-aid-guard`: what was typed is not lost
- * by leaving. `data-aid-copy="id"`: copies the text of an element. `data-aid-typed-name="name"`: the button waits for the name.
+ * by leaving. `data-aid-typed-name="name"`: the button waits for the name.
  */
 let isDirty = false;
 
@@ -27,13 +27,4 @@ document.addEventListener("submit", () => {
 
 addEventListener("beforeunload", (event) => {
   if (isDirty && document.querySelector("form[data-aid-guard]")) event.preventDefault();
-});
-
-document.addEventListener("click", async (event) => {
-  const button = event.target instanceof Element ? event.target.closest("[data-aid-copy]") : null;
-  if (!(button instanceof HTMLElement)) return;
-  const source = document.getElementById(button.dataset.aidCopy ?? "");
-  if (!source) return;
-  await navigator.clipboard.writeText(source.textContent?.trim() ?? "");
-  button.dataset.aidCopied = "";
 });

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -10,7 +12,7 @@ from tests.factories.clusters import make_cluster
 from tests.factories.organisation import Organisation, make_organisation
 from tests.factories.people import make_admin
 from tests.integration.frontend.htmx import get_fragment, text_of
-from tests.integration.frontend.reading import count_rows, read, read_csv, sentence_of, sign_in
+from tests.integration.frontend.reading import count_rows, links_in, read, read_csv, sentence_of, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -77,11 +79,20 @@ def test_a_fragment_is_the_part_of_the_page(client: Client, organisation: Organi
 
 
 def test_without_telemetry_cells_show_what_pods_hold(client: Client, organisation: Organisation) -> None:
-    text = read(client, "/nodes/gpus")
-    assert "No metrics yet." in text
+    assert (
+        "No metrics yet. What pods hold is known; utilisation, memory and errors are not. Connect Prometheus"
+        in read(client, "/nodes/gpus")
+    )
+    assert links_in(client, "/nodes/gpus", "/clusters/[^/]*/prometheus") == ["/clusters/prod-a/prometheus"]
     assert count_rows(client, "/nodes/gpus?state=free") == 6
     assert count_rows(client, "/nodes/gpus?state=no_telemetry") == 18
     assert count_rows(client, "/nodes/gpus?state=idle") == 0
+
+
+def test_a_figure_that_is_missing_tells_why(client: Client, organisation: Organisation) -> None:
+    markup = client.get("/nodes/").content.decode()
+    reasons = set(re.findall(r'class="no-value"[^>]*title="([^"]*)"', markup))
+    assert reasons == {"This cluster has no metrics source: an administrator can connect a Prometheus."}
 
 
 def test_a_node_shows_its_pods_with_their_people(client: Client, organisation: Organisation) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -59,8 +61,13 @@ def test_what_is_wrong_stands_at_the_field(client: Client, admin: User, field: s
     }
     response = client.post("/people/users/new", values)
     assert response.status_code == 422
-    assert words in strip(response.content.decode())
+    html = response.content.decode()
+    assert words in strip(html)
     assert User.objects.count() == 1
+    focused = re.findall(r'<(?:input|select)[^>]*name="(\w+)"[^>]*autofocus', html)
+    assert focused == ([field] if f'id="id_{field}_error"' in html else [])
+    named = set(re.findall(r'aria-describedby="([^"]*)"', html))
+    assert all(f'id="{one}"' in html for names in named for one in names.split())
 
 
 def test_a_person_is_changed_and_switched_off(client: Client, admin: User) -> None:
