@@ -1,10 +1,17 @@
-"""Pages of API lists: numbered, with a size the caller may choose up to a bound."""
+"""Pages of API lists: numbered, with a size the caller may choose up to a bound, over rows in a total order."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import Model, QuerySet
+from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+Kind = TypeVar("Kind", bound=Model)
+Row = TypeVar("Row")
 
 
 class PageNumberPages(PageNumberPagination):
@@ -26,3 +33,11 @@ class PageNumberPages(PageNumberPagination):
         for field, text in described.items():
             envelope["properties"][field]["description"] = text
         return envelope
+
+
+class TotalOrdering(OrderingFilter):
+    """`?ordering=-role`. Rows that are equal in it come by their number: else one could be on two pages, and another on none."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Kind, Row], view: APIView) -> QuerySet[Kind, Row]:
+        wanted = self.get_ordering(request, queryset, view)
+        return queryset.order_by(*(wanted or queryset.query.order_by or queryset.model._meta.ordering or ()), "pk")

@@ -167,7 +167,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.OrderingFilter",
+        "aidashboard.kit.paging.TotalOrdering",
     ],
     "DEFAULT_PAGINATION_CLASS": "aidashboard.kit.paging.PageNumberPages",
     # OPTIONS tells nothing that the OpenAPI document does not tell better.

@@ -6,17 +6,16 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.authentication import signed_in
 from accounts.domain.roles import Permission
+from aidashboard.kit.paging import TotalOrdering
 from clusters import selectors, services
 from clusters.api.filters import ManagedObjectFilter, NodeFilter
 from clusters.api.serializers import (
@@ -48,7 +47,7 @@ class ClusterViewSet(mixins.ListModelMixin, GenericViewSet[Cluster]):
     serializer_class = ClusterSerializer
     lookup_field = "name"
     lookup_value_regex = "[a-z0-9-]+"
-    filter_backends = (OrderingFilter,)
+    filter_backends = (TotalOrdering,)
     ordering_fields = ("name", "created_at", "connection", "last_seen_at")
 
     def get_queryset(self) -> QuerySet[Cluster]:
@@ -131,7 +130,6 @@ class NodeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     permissions_by_action: ClassVar = {"*": Permission.NODE_VIEW}
     queryset = ObservedNode.objects.none()
     serializer_class = NodeSerializer
-    filter_backends = (DjangoFilterBackend, OrderingFilter)
     filterset_class = NodeFilter
     ordering_fields = selectors.NODE_ORDERINGS
 
@@ -150,7 +148,6 @@ class ManagedObjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gen
     }
     queryset = ManagedObject.objects.none()
     serializer_class = ManagedObjectSerializer
-    filter_backends = (DjangoFilterBackend, OrderingFilter)
     filterset_class = ManagedObjectFilter
     ordering_fields = ("kind", "namespace", "name", "state", "since", "checked_at")
 
