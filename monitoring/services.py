@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import record_event
 from aidashboard.kit.errors import Finding
+from clusters.domain.kubeconfig import judge_token
 from clusters.models import Cluster
 from monitoring.asking import find_source
 from monitoring.credentials import open_token, seal_token
@@ -41,7 +43,7 @@ def set_prometheus(
     """
     now = now or timezone.now()
     address = _check_url(url)
-    token = _choose_token(cluster, address, bearer_token)
+    token = _check_token(_choose_token(cluster, address, bearer_token))
     detected = None if skip_check else _probe(address, token, now=now)
     with transaction.atomic():
         source, is_new = PrometheusSource.objects.update_or_create(
@@ -97,6 +99,14 @@ def _choose_token(cluster: Cluster, address: str, bearer_token: str | None) -> s
     stored = find_source(cluster)
     # A stored token goes to the address it was given for, and nowhere else.
     return open_token(stored) if stored is not None and stored.url == address else ""
+
+
+def _check_token(token: str) -> str:
+    """Raises: SourceInvalidError for what no header can carry; the message keeps it to itself."""
+    findings = [replace(finding, field="bearer_token") for finding in judge_token(token)] if token else []
+    if findings:
+        raise SourceInvalidError(findings[0].message, findings=findings)
+    return token
 
 
 def _probe(address: str, token: str, *, now: datetime) -> Detected:

@@ -77,6 +77,10 @@ def _read_through_cache(
     if not cache.add(f"{key}:lock", ticket, timeout=LOCK_SECONDS):
         return _wait(key, now=now, fresh_seconds=fresh_seconds, entry=entry)
     try:
+        # Whoever had the lock may have answered between our look and our turn.
+        reading, entry = _look(key, now=now, fresh_seconds=fresh_seconds)
+        if reading is not None:
+            return reading
         outcome = _fetch(fetch, now=now, about=about)
         if isinstance(outcome, Entry):
             cache.set(key, outcome, timeout=KEEP_SECONDS)

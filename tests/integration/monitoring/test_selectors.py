@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -172,6 +173,26 @@ def test_many_callers_make_one_question() -> None:
         thread.join()
     assert len(fetched) == 1
     assert [reading.value for reading in readings if isinstance(reading, Telemetry)] == ["value"] * 8
+
+
+def test_who_finds_the_lock_free_again_takes_the_answer_that_freed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timezone.now()
+
+    class Slow:
+        """The cache of a caller that is held up between its look and its turn, while another one asks and gets an answer."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(cache, name)
+
+        def add(self, *arguments: Any, **options: Any) -> bool:  # Any: as the cache takes them
+            monkeypatch.setattr(single_flight, "cache", cache)
+            single_flight.read_once("k", now=now, fresh_seconds=15, fetch=lambda: Answer(value="theirs"), about="t")
+            return cache.add(*arguments, **options)
+
+    monkeypatch.setattr(single_flight, "cache", Slow())
+    reading = single_flight.read_once("k", now=now, fresh_seconds=15, fetch=lambda: Answer(value="ours"), about="t")
+    assert isinstance(reading, Telemetry)
+    assert reading.value == "theirs"
 
 
 def test_who_comes_second_takes_the_old_value_rather_than_wait() -> None:

@@ -70,6 +70,16 @@ def test_a_malformed_address_is_refused_and_nothing_saved(url: str, words: str) 
     assert not PrometheusSource.objects.exists()
 
 
+@pytest.mark.parametrize("token", ["two words", "geheim☃", "line\nbreak"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_echoed(token: str) -> None:
+    with pytest.raises(SourceInvalidError, match="paste it whole") as caught:
+        services.set_prometheus(
+            cluster=make_cluster(), url="http://127.0.0.1:1", bearer_token=token, by=make_admin(), skip_check=False
+        )
+    assert [finding.field for finding in caught.value.findings] == ["bearer_token"]
+    assert token not in str(caught.value.findings)
+
+
 @pytest.mark.parametrize(
     ("reply", "rule", "words"),
     [
