@@ -4,8 +4,7 @@ their own and are imported here."""
 import os
 from pathlib import Path
 
-from psycopg.conninfo import conninfo_to_dict
-
+from aidashboard.settings.database import build_database
 from aidashboard.settings.env import Environment
 from aidashboard.settings.logs import build_logging
 from aidashboard.settings.security import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
@@ -82,30 +81,11 @@ TEMPLATES = [
 ]
 
 # --- database ---------------------------------------------------------------------------------------------------------
-_connection = conninfo_to_dict(ENVIRONMENT.url("DATABASE_URL", "postgresql", "postgres"))
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": _connection.get("dbname", "aidashboard"),
-        "USER": _connection.get("user", ""),
-        "PASSWORD": _connection.get("password", ""),
-        "HOST": _connection.get("host", ""),
-        "PORT": _connection.get("port", ""),
-        # Under ASGI every request has a thread of its own, and a connection kept for that thread is never used again: at 60 s, a
-        # hundred requests a minute exhaust the server. A new one takes 3 ms.
-        "CONN_MAX_AGE": 0,
-        "OPTIONS": {
-            "connect_timeout": 5,
-            # A statement that waits longer than this hides a fault: pages have 100 ms, migrations take their own timeout.
-            "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
-            **({"sslmode": _connection["sslmode"]} if "sslmode" in _connection else {}),
-        },
-    }
-}
+DATABASES = {"default": build_database(ENVIRONMENT.url("DATABASE_URL", "postgresql", "postgres"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis or Valkey: database 0 broker, 1 results, 2 cache and change events ------------------------------------------------
-REDIS_URL = ENVIRONMENT.url("REDIS_URL", "redis", "rediss", "unix")
+REDIS_URL = ENVIRONMENT.redis_url("REDIS_URL")
 
 
 def redis_database(number: int, *, celery: bool = False) -> str:

@@ -135,6 +135,10 @@ class Environment:
     def url(self, name: str, *schemes: str) -> str:
         return self.text(name, accept=lambda value: _is_url(value, schemes)).rstrip("/")
 
+    def redis_url(self, name: str) -> str:
+        """An address that names a server and no database: the product uses three of them."""
+        return self.text(name, accept=_is_redis_url).rstrip("/")
+
     def secret(self, name: str, *, shortest: int) -> str:
         return self.text(name, accept=lambda value: len(value) >= shortest)
 
@@ -157,6 +161,13 @@ def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
         return False
     has_place = bool(parts.hostname) or bool(parts.path.strip("/")) or "host=" in parts.query
     return parts.scheme in schemes and has_place and port_is_valid
+
+
+def _is_redis_url(value: str) -> bool:
+    if not _is_url(value, ("redis", "rediss", "unix")):
+        return False
+    parts = urlsplit(value)
+    return not parts.query and (parts.scheme == "unix" or not parts.path.strip("/"))
 
 
 def _is_fernet_key(value: str) -> bool:

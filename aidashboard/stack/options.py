@@ -18,7 +18,7 @@ LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # How each variable is read when it is set. The same forms as in aidashboard.settings.base; a test goes through all variables.
 CHECKS: Final[Mapping[str, Callable[[Environment], object]]] = {
     "DATABASE_URL": lambda values: values.url("DATABASE_URL", "postgresql", "postgres"),
-    "REDIS_URL": lambda values: values.url("REDIS_URL", "redis", "rediss", "unix"),
+    "REDIS_URL": lambda values: values.redis_url("REDIS_URL"),
     "SECRET_KEY": lambda values: values.secret("SECRET_KEY", shortest=32),
     "ENCRYPTION_KEY": lambda values: values.fernet_key("ENCRYPTION_KEY"),
     "ALLOWED_HOSTS": lambda values: values.names("ALLOWED_HOSTS"),

@@ -39,7 +39,7 @@ def test_every_example_is_a_value_that_the_settings_accept() -> None:
     given = {PREFIX + variable.name: variable.example or (variable.default or "") for variable in VARIABLES}
     environment = Environment(given)
     assert environment.url("DATABASE_URL", "postgresql", "postgres")
-    assert environment.url("REDIS_URL", "redis", "rediss", "unix")
+    assert environment.redis_url("REDIS_URL")
     assert environment.names("ALLOWED_HOSTS")
     assert environment.url("PUBLIC_URL", "http", "https")
     assert environment.flag("DEBUG") is False
