@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from aidashboard.demo.run import Demo
+from aidashboard.kit.errors import AppError
 from aidashboard.settings.env import EnvironmentValueError
 from aidashboard.stack import product
 from aidashboard.stack.locking import DataDirBusyError
@@ -28,7 +29,7 @@ from aidashboard.stack.stack import Stack
 from aidashboard.stack.supervision import ProcessStartError
 
 # Refusals that a person can act on: their message is enough, a traceback would hide it.
-REFUSALS: Final = (EnvironmentValueError, DataDirBusyError, ServerSetUpError, ProcessStartError, OSError)
+REFUSALS: Final = (AppError, EnvironmentValueError, DataDirBusyError, ServerSetUpError, ProcessStartError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

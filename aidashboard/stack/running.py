@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aidashboard.stack.locking import DataDirLock
 from aidashboard.stack.servers import ServerSetUpError
 
 NAME: Final = "running.json"
@@ -27,7 +28,7 @@ def record_running(data_dir: Path, *, url: str, environment: Mapping[str, str]) 
     draft = data_dir / f"{NAME}.new"
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"url": url, "environment": dict(environment)}, file, indent=2)
+        json.dump({"pid": os.getpid(), "url": url, "environment": dict(environment)}, file, indent=2)
     draft.replace(data_dir / NAME)
 
 
@@ -38,12 +39,15 @@ def forget_running(data_dir: Path) -> None:
 def read_running(data_dir: Path) -> Running:
     """The stack on this data folder.
 
-    Raises: ServerSetUpError when none runs.
+    Raises: ServerSetUpError when none runs. One that was killed has left its record behind, but not its lock.
     """
+    not_running = ServerSetUpError(
+        f"No stack runs on {data_dir}; start one with `aidashboard up --data-dir {data_dir}`."
+    )
     try:
         record = json.loads((data_dir / NAME).read_text())
     except (OSError, ValueError) as error:
-        raise ServerSetUpError(
-            f"No stack runs on {data_dir}; start one with `aidashboard up --data-dir {data_dir}`."
-        ) from error
+        raise not_running from error
+    if record["pid"] != DataDirLock(data_dir).find_holder():
+        raise not_running
     return Running(url=record["url"], environment=record["environment"])

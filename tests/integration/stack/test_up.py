@@ -15,6 +15,7 @@ import pytest
 
 from aidashboard.stack.ports import free_port
 from aidashboard.stack.postgres import SETTINGS, EmbeddedPostgres
+from aidashboard.stack.running import record_running
 from aidashboard.stack.valkey import EmbeddedValkey
 from aidashboard.stack.waiting import wait_until
 from tests.integration.stack.upping import Up, find_holders, run_cli, running, starting
@@ -161,6 +162,7 @@ if os.getuid() == 0:
     [
         ({"AIDASHBOARD_DATABASE_URL": "mysql://x"}, "AIDASHBOARD_DATABASE_URL: expected postgresql://USER:PASSWORD@HOST:PORT/NAME"),
         ({"AIDASHBOARD_REDIS_URL": "here"}, "AIDASHBOARD_REDIS_URL: expected redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"),
+        ({"AIDASHBOARD_REDIS_URL": "redis://localhost:6379/0"}, "AIDASHBOARD_REDIS_URL: expected redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"),
         ({"AIDASHBOARD_SECRET_KEY": "short"}, "AIDASHBOARD_SECRET_KEY: expected at least 32 characters"),
         ({"AIDASHBOARD_SECRET_KEY_FILE": "/no/such/file"}, "AIDASHBOARD_SECRET_KEY_FILE: expected a readable file"),
         ({"AIDASHBOARD_DEBUG": "perhaps"}, "AIDASHBOARD_DEBUG: expected true or false"),
@@ -201,6 +203,23 @@ def test_lost_encryption_key_is_not_silently_replaced(tmp_path):
 
     assert result.returncode == 1
     assert "encryption_key is missing" in result.stderr
+
+
+def test_management_command_does_not_join_a_stack_that_was_killed(tmp_path):
+    # Its record stays behind, with the addresses of servers that are no more.
+    record_running(tmp_path, url="http://localhost:1", environment={})
+    result = run_cli("manage", "--data-dir", str(tmp_path), "check")
+
+    assert result.returncode == 1
+    assert "aidashboard up --data-dir" in result.stderr
+
+
+def test_scenario_that_is_none_is_refused_without_a_traceback(tmp_path):
+    result = run_cli("demo", "--data-dir", str(tmp_path / "data"), "--scenario", "nonsense")
+
+    assert result.returncode == 1
+    assert "nonsense.yaml: cannot be read" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_management_command_without_a_running_stack_says_how_to_start_one(tmp_path):
