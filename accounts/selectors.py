@@ -64,6 +64,11 @@ def list_groups_of(user: User) -> QuerySet[UserGroup]:
     return UserGroup.objects.filter(memberships__user=user)
 
 
+def list_members(*, group_name: str) -> QuerySet[User]:
+    """The people of a group, by name; nobody when there is no such group."""
+    return User.objects.filter(memberships__group__name=group_name).order_by("username")
+
+
 def list_tokens(user: User) -> QuerySet[ApiToken]:
     """A person's tokens, newest first, those that have run out included: they tell why a script stopped working."""
     return ApiToken.objects.filter(user=user)

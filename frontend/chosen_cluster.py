@@ -51,4 +51,6 @@ def _list_clusters_for(user: object) -> QuerySet[Cluster]:
 
 
 def remember_cluster(request: HttpRequest, cluster: Cluster) -> None:
-    request.session[SESSION_KEY] = cluster.name
+    """Said again, it writes nothing: a live page says it at every refresh."""
+    if request.session.get(SESSION_KEY) != cluster.name:
+        request.session[SESSION_KEY] = cluster.name

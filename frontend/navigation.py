@@ -1,12 +1,11 @@
-"""The rail: which pages a person is offered. A page is listed when its permission is held and its route exists."""
+"""The rail: which pages a person is offered, those whose permission they hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -99,25 +98,37 @@ RESEARCHER_RAIL: Final = (_HOME, replace(_WORKLOADS, label=_("Jobs")), replace(_
 
 def build_rail(user: User, *, current_area: str, cluster_name: str) -> tuple[RailItem, ...]:
     """What this person's rail offers, in order."""
-    destinations = ADMIN_RAIL if user.is_admin else RESEARCHER_RAIL
-    allowed = [place for place in destinations if has_permission(user, place.permission)]
-    return tuple(_build_items(allowed, current_area=current_area, cluster_name=cluster_name))
+    return tuple(
+        _build_item(place, current_area=current_area, cluster_name=cluster_name) for place in _list_places(user)
+    )
 
 
-def _build_items(places: Iterable[Destination], *, current_area: str, cluster_name: str) -> Iterable[RailItem]:
-    for place in places:
-        url = find_url(place.route)
-        if url is None:
-            continue
-        if place.keeps_cluster and cluster_name:
-            url += f"?cluster={cluster_name}"
-        yield RailItem(
-            label=place.label, url=url, icon=place.icon, shortcut=place.shortcut, is_current=place.area == current_area
-        )
+def find_page_for_another_cluster(user: User, path: str) -> str:
+    """Where to go from the page at `path` when another cluster is chosen.
 
-
-def find_url(route: str) -> str | None:
+    A list shows the other cluster's rows; the page of one thing leads to the start of its area, for the other cluster has no such thing.
+    """
     try:
-        return reverse(route)
-    except NoReverseMatch:
-        return None
+        match = resolve(path)
+    except Resolver404:
+        return reverse("home")
+    place = next((each for each in _list_places(user) if each.area == match.namespace), None)
+    if place is None or not place.keeps_cluster or not match.kwargs:
+        return path
+    return reverse(place.route)
+
+
+def _list_places(user: User) -> list[Destination]:
+    places = ADMIN_RAIL if user.is_admin else RESEARCHER_RAIL
+    return [place for place in places if has_permission(user, place.permission)]
+
+
+def _build_item(place: Destination, *, current_area: str, cluster_name: str) -> RailItem:
+    cluster = f"?cluster={cluster_name}" if place.keeps_cluster and cluster_name else ""
+    return RailItem(
+        label=place.label,
+        url=reverse(place.route) + cluster,
+        icon=place.icon,
+        shortcut=place.shortcut,
+        is_current=place.area == current_area,
+    )

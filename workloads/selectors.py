@@ -84,8 +84,11 @@ def list_workloads(
 def count_by_state(*, viewer: User, cluster: Cluster | None = None) -> dict[WorkloadState, int]:
     """How many workloads are in each state; every state is there, also with 0."""
     workloads = _visible(viewer)
-    if cluster is not None:
-        workloads = workloads.filter(cluster=cluster)
+    return count_states(workloads if cluster is None else workloads.filter(cluster=cluster))
+
+
+def count_states(workloads: QuerySet[ObservedWorkload]) -> dict[WorkloadState, int]:
+    """How many of these are in each state; every state is there, also with 0."""
     counts = dict(workloads.order_by().values_list("state").annotate(number=Count("pk")))
     return {state: counts.get(state.value, 0) for state in WorkloadState}
 

@@ -104,7 +104,7 @@ def build_cluster_list(table: TableQuery, *, viewer: User, now: datetime) -> Clu
     paging: Paging[Cluster] = table.paginate(found.order_by(*table.ordering))
     rows = tuple(build_row(cluster, viewer=viewer, now=now) for cluster in paging.rows)
     return ClusterList(
-        sentence=_describe_all(rows),
+        sentence=_describe_all(rows, total=paging.total, is_search=bool(table.search)),
         table=table,
         columns=table.columns(
             (
@@ -232,13 +232,16 @@ def _build_source_chip(source: SourceStatus, cluster: Cluster) -> Chip:
     return Chip(label="Connected", tone="good", icon="check", url=url)
 
 
-def _describe_all(rows: tuple[ClusterRow, ...]) -> SafeString:
+def _describe_all(rows: tuple[ClusterRow, ...], *, total: int, is_search: bool) -> SafeString:
+    """The sums are of the rows that are shown; of a list of several pages only its length is told."""
     if not rows:
-        return join_words(["No cluster is registered."])
+        return join_words(["No cluster matches." if is_search else "No cluster is registered."])
+    if total > len(rows):
+        return join_words([f"{count_of(total, 'cluster')}."])
     gpus = sum(row.capacity.gpus_total for row in rows)
     free = sum(row.capacity.gpus_free for row in rows)
     away = [row for row in rows if row.cluster.connection != Connection.REACHABLE]
-    sentence = f"{count_of(len(rows), 'cluster')} with {count_of(gpus, 'GPU')}, {format_number(free)} of them free"
+    sentence = f"{count_of(total, 'cluster')} with {count_of(gpus, 'GPU')}, {format_number(free)} of them free"
     if not away:
         return join_words([f"{sentence}; {'it answers' if len(rows) == 1 else 'all answer'}."])
     names = join_words([link(row.cluster.name, row.url) for row in away])

@@ -98,7 +98,7 @@ def build_gpu_list(table: TableQuery, *, cluster: Cluster) -> GpuList:
     everything = _list_cards(inventory)
     found = _sort_gpus(_filter_gpus(everything, table), table)
     paging: Paging[Card] = table.paginate(found)
-    counts = Counter(card.cell.state.value for card in everything)
+    counts = Counter(card.cell.state.value for card in _filter_gpus(everything, table, by_state=False))
     return GpuList(
         sentence=_describe_gpus(found, everything, table),
         cluster=cluster,
@@ -173,8 +173,8 @@ def _list_cards(inventory: Inventory) -> list[Card]:
     return [Card(node=node, cell=cell) for node in inventory.nodes for cell in node.cells]
 
 
-def _filter_gpus(cards: Sequence[Card], table: TableQuery) -> list[Card]:
-    state, search = table.get("state"), table.search.lower()
+def _filter_gpus(cards: Sequence[Card], table: TableQuery, *, by_state: bool = True) -> list[Card]:
+    state, search = table.get("state") if by_state else "", table.search.lower()
     return [
         card
         for card in cards

@@ -118,9 +118,11 @@ def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
     shown = _sort_nodes(found, table)
     paging: Paging[NodeLine] = table.paginate(shown)
     has_pools = any(node.pool for node in inventory.nodes)
-    counts = {name: sum(1 for node in inventory.nodes if keeps(node)) for name, keeps in _NODE_FILTERS.items()}
+    # Of what the other filters leave: following a number must lead to as many rows.
+    in_any_state = _filter_nodes(inventory.nodes, table, by_state=False)
+    counts = {name: sum(1 for node in in_any_state if keeps(node)) for name, keeps in _NODE_FILTERS.items()}
     return NodeList(
-        sentence=_describe_nodes(inventory, found, cluster),
+        sentence=_describe_nodes(inventory, found, table, cluster),
         cluster=cluster,
         source=source,
         table=table,
@@ -182,8 +184,8 @@ def list_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[obje
         )
 
 
-def _filter_nodes(nodes: Sequence[NodeLine], table: TableQuery) -> list[NodeLine]:
-    keeps = _NODE_FILTERS.get(table.get("state"))
+def _filter_nodes(nodes: Sequence[NodeLine], table: TableQuery, *, by_state: bool = True) -> list[NodeLine]:
+    keeps = _NODE_FILTERS.get(table.get("state")) if by_state else None
     free, search = table.get("free"), table.search.lower()
     return [
         node
@@ -258,7 +260,7 @@ def _build_legend(inventory: Inventory, cluster: Cluster) -> tuple[LegendEntry, 
     )
 
 
-def _describe_nodes(inventory: Inventory, found: Sequence[NodeLine], cluster: Cluster) -> SafeString:
+def _describe_nodes(inventory: Inventory, found: Sequence[NodeLine], table: TableQuery, cluster: Cluster) -> SafeString:
     if not inventory.nodes:
         return join_words([f"{cluster.name} has no node with GPUs."])
     shown = Inventory(nodes=tuple(found))
@@ -270,15 +272,19 @@ def _describe_nodes(inventory: Inventory, found: Sequence[NodeLine], cluster: Cl
     )
     parts: list[object] = [f"{head} with {count_of(shown.gpus, 'GPU')}: {format_number(shown.allocated)} allocated"]
     free_nodes = sum(1 for node in found if node.free)
-    free = link(f"{format_number(shown.free)} free", build_url("nodes:node-list", cluster=cluster.name, state="free"))
+    free = _link_state(f"{format_number(shown.free)} free", table, "free")
     parts.append(join_words([free, f"on {count_of(free_nodes, 'node')}"], " ") if shown.free else "none free")
     sentence = join_words(parts)
     if not shown.broken:
         return join_words([sentence, "all nodes are well."], "; ")
-    broken = link(
-        count_of(len(shown.broken), "node"), build_url("nodes:node-list", cluster=cluster.name, state="broken")
-    )
-    return join_words([sentence, join_words([broken, "can't give all they have."], " ")], "; ")
+    broken = _link_state(count_of(len(shown.broken), "node"), table, "broken")
+    words = f"can't give all {'it has' if len(shown.broken) == 1 else 'they have'}."
+    return join_words([sentence, join_words([broken, words], " ")], "; ")
+
+
+def _link_state(words: str, table: TableQuery, state: str) -> object:
+    """A number as the link to the rows that it counts; among the rows of another state there is no such list."""
+    return link(words, table.url(state=state)) if table.get("state") in {"", state} else words
 
 
 def node_url(name: str, cluster: Cluster) -> str:

@@ -204,11 +204,10 @@ def build_group_list(table: TableQuery) -> GroupList:
     groups = selectors.list_groups(search=table.search).prefetch_related("quota_nodes__tree__cluster")
     paging = table.paginate(groups.order_by(*table.ordering))
     rows = tuple(_build_group_row(group) for group in paging.rows)
-    count = count_of(paging.total, "user group")
-    without = sum(1 for row in rows if not row.quotas)
-    tail = f"; {without} of them {'has' if without == 1 else 'have'} no quota yet." if without else "."
     return GroupList(
-        sentence=f"{count}{tail}" if rows else "No user group yet." if not table.search else "No user group matches.",
+        sentence=_describe_groups(
+            paging.total, without=groups.filter(quota_nodes=None).count(), is_search=bool(table.search)
+        ),
         table=table,
         columns=table.columns(
             (
@@ -310,6 +309,13 @@ def _describe_users(roles: Mapping[str, int], *, switched_off: int) -> str:
     people = count_of(sum(roles.values()), "person", "people")
     sentence = f"{people}: {count_of(roles[Role.ADMIN], 'admin')} and {count_of(roles[Role.RESEARCHER], 'researcher')}"
     return f"{sentence}; {switched_off} switched off." if switched_off else f"{sentence}."
+
+
+def _describe_groups(total: int, *, without: int, is_search: bool) -> str:
+    if not total:
+        return "No user group matches." if is_search else "No user group yet."
+    tail = f"; {without} of them {'has' if without == 1 else 'have'} no quota yet." if without else "."
+    return f"{count_of(total, 'user group')}{tail}"
 
 
 def _describe_user(row: UserRow) -> str:

@@ -72,12 +72,14 @@ class WorkloadList:
 
 
 def build_workload_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> WorkloadList:
-    counts = selectors.count_by_state(viewer=viewer, cluster=cluster)
+    found = _find(table, cluster=cluster, viewer=viewer)
+    # Of what the other filters leave: following a number must lead to as many rows.
+    counts = selectors.count_states(found)
     grouped = {name: sum(counts[state] for state in states) for name, states in GROUPS.items()}
-    unplaced = narrow_to_unplaced(selectors.list_workloads(viewer=viewer, cluster=cluster)).count()
-    paging: Paging[ObservedWorkload] = table.paginate(_list(table, cluster=cluster, viewer=viewer))
+    paging: Paging[ObservedWorkload] = table.paginate(_choose_state(found, table))
+    has_workloads = any(grouped.values()) or selectors.list_workloads(viewer=viewer, cluster=cluster).exists()
     return WorkloadList(
-        sentence=_describe(grouped, paging.total, table),
+        sentence=_describe(grouped, paging.total, table, has_workloads=has_workloads),
         cluster=cluster,
         table=table,
         columns=table.columns(
@@ -92,12 +94,16 @@ def build_workload_list(table: TableQuery, *, cluster: Cluster, viewer: User, no
             )
         ),
         chips=(
-            *table.chips("state", {**GROUP_LABELS, UNPLACED: "Without a place"}, {**grouped, UNPLACED: unplaced}),
+            *table.chips(
+                "state",
+                {**GROUP_LABELS, UNPLACED: "Without a place"},
+                {**grouped, UNPLACED: narrow_to_unplaced(found).count()},
+            ),
             *_build_filter_chips(table),
         ),
         paging=paging,
         rows=build_lines(paging.rows, viewer=viewer, now=now),
-        has_workloads=any(grouped.values()),
+        has_workloads=has_workloads,
         is_admin=viewer.is_admin,
         refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
     )
@@ -110,7 +116,7 @@ def build_lines(workloads: Sequence[ObservedWorkload], *, viewer: User, now: dat
 
 
 def list_csv_rows(table: TableQuery, *, cluster: Cluster, viewer: User) -> Iterator[tuple[object, ...]]:
-    workloads = list(_list(table, cluster=cluster, viewer=viewer))
+    workloads = list(_choose_state(_find(table, cluster=cluster, viewer=viewer), table))
     for start in range(0, len(workloads), 500):
         for row in selectors.build_rows(workloads[start : start + 500]):
             yield (
@@ -120,32 +126,33 @@ def list_csv_rows(table: TableQuery, *, cluster: Cluster, viewer: User) -> Itera
             )  # fmt: skip
 
 
-def _list(table: TableQuery, *, cluster: Cluster, viewer: User) -> QuerySet[ObservedWorkload]:
+def _find(table: TableQuery, *, cluster: Cluster, viewer: User) -> QuerySet[ObservedWorkload]:
+    """What the filters leave, whatever its state."""
     sign = "-" if table.sort.startswith("-") else ""
-    found = selectors.list_workloads(
+    return selectors.list_workloads(
         viewer=viewer,
         cluster=cluster,
-        state=_read_states(table.get("state")),
         namespace=table.get("namespace"),
         queue=table.get("queue"),
         user=table.get("person"),
         search=table.search,
-        has_gpu=True if table.get("gpus") == "yes" else None,
         ordering=f"{sign}{_ORDERINGS[table.sort.removeprefix('-')]}",
     )
-    return narrow_to_unplaced(found) if table.get("state") == UNPLACED else found
 
 
-def _read_states(chosen: str) -> list[str]:
-    """The states of the chosen group; all when none is chosen.
+def _choose_state(found: QuerySet[ObservedWorkload], table: TableQuery) -> QuerySet[ObservedWorkload]:
+    """Those in the chosen group of states; all when none is chosen.
 
     Raises: InvalidError for a group that does not exist: showing everything would be a lie about the filter.
     """
-    if chosen in {"", UNPLACED}:
-        return []
+    chosen = table.get("state")
+    if not chosen:
+        return found
+    if chosen == UNPLACED:
+        return narrow_to_unplaced(found)
     if chosen not in GROUPS:
         raise InvalidError(f"state {chosen!r} is none of {', '.join([*GROUPS, UNPLACED])}")
-    return [state.value for state in GROUPS[chosen]]
+    return found.filter(state__in=GROUPS[chosen])
 
 
 def _build_filter_chips(table: TableQuery) -> tuple[FilterChip, ...]:
@@ -201,8 +208,9 @@ def _time_word(row: WorkloadRow) -> str:
 
 
 def seconds_in_state(row: WorkloadRow, *, now: datetime) -> int | None:
-    if row.run_seconds is not None:
-        return int(row.run_seconds)
+    """How long it has been waiting or running, or ran; None for what ended without having run."""
+    if row.finished_at is not None:
+        return None if row.run_seconds is None else int(row.run_seconds)
     start = row.queued_at or row.created_at if row.state in WAITING else row.admitted_at or row.since
     return None if start is None else max(0, int((now - start) / timedelta(seconds=1)))
 
@@ -213,8 +221,8 @@ def quota_url(row: WorkloadRow) -> str:
     return build_url("quotas:node-detail", row.leaf.tree_id, row.leaf.node_id)
 
 
-def _describe(grouped: Mapping[str, int], total: int, table: TableQuery) -> SafeString:
-    if not any(grouped.values()):
+def _describe(grouped: Mapping[str, int], total: int, table: TableQuery, *, has_workloads: bool) -> SafeString:
+    if not has_workloads:
         return join_words(["No workload was seen yet."])
     parts = [
         link(f"{format_number(grouped[name])} {word}", table.url(state=name))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts import selectors, services
 from accounts.domain.roles import Permission
 from accounts.models import User, UserGroup
 from accounts.permissions import SignedInRequest, require_permission
+from aidashboard.kit.errors import InvalidError
 from frontend.forms.findings import show_findings
 from frontend.forms.people import (
     JoinForm,
@@ -128,17 +128,21 @@ def member_add(request: SignedInRequest, name: str) -> HttpResponse:
 def member_change(request: SignedInRequest, name: str, username: str) -> HttpResponse:
     """Make a member owner, take that back, or take them out, as the pressed button says. Comes back to where it was pressed."""
     group, user = selectors.get_group(name=name), selectors.get_user(username=username)
-    if request.POST.get("do") == "remove":
-        services.remove_member(group=group, user=user, by=request.user)
-        messages.success(request, f"{user.username} is no longer in {group.name}.")
-    else:
-        services.set_member(group=group, user=user, by=request.user, is_owner=request.POST.get("do") == "own")
-    came_from_user = request.POST.get("back") == "user"
-    return redirect(
-        reverse("people:user-detail", args=[username])
-        if came_from_user
-        else reverse("people:group-detail", args=[name])
-    )
+    match request.POST.get("do"):
+        case "remove":
+            services.remove_member(group=group, user=user, by=request.user)
+            messages.success(request, f"{user.username} is no longer in {group.name}.")
+        case "own":
+            services.set_member(group=group, user=user, by=request.user, is_owner=True)
+            messages.success(request, f"{user.username} owns {group.name} now.")
+        case "disown":
+            services.set_member(group=group, user=user, by=request.user, is_owner=False)
+            messages.success(request, f"{user.username} is a member of {group.name} and no longer owns it.")
+        case other:
+            raise InvalidError(f"do {other!r} is none of own, disown, remove", hint="Nothing was changed.")
+    if request.POST.get("back") == "user":
+        return redirect("people:user-detail", username=username)
+    return redirect("people:group-detail", name=name)
 
 
 @require_permission(Permission.PEOPLE_CHANGE)

@@ -12,6 +12,7 @@ from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
 from frontend.chosen_cluster import PARAMETER, get_chosen_cluster, remember_cluster
 from frontend.context import THEME_COOKIE
+from frontend.navigation import find_page_for_another_cluster
 
 YEAR_SECONDS = 365 * 24 * 3600
 
@@ -31,13 +32,13 @@ def theme_change(request: SignedInRequest) -> HttpResponse:
 
 @require_permission(Permission.SIGNED_IN)
 def cluster_choose(request: SignedInRequest) -> HttpResponse:
-    """Remember a cluster and open the start page of the area for it: its rows are not those of the page before."""
+    """Remember a cluster and show it in the place where the person was."""
     cluster = get_chosen_cluster(request)
     way_back = find_way_back(request).partition("?")[0]
     if cluster is None:
         return redirect(way_back)
     remember_cluster(request, cluster)
-    return redirect(f"{way_back}?{PARAMETER}={cluster.name}")
+    return redirect(f"{find_page_for_another_cluster(request.user, way_back)}?{PARAMETER}={cluster.name}")
 
 
 def find_way_back(request: SignedInRequest) -> str:

@@ -144,5 +144,5 @@ def list_group_names() -> list[str]:
 def list_free_namespaces(cluster: Cluster, tree: Tree) -> list[str]:
     """Namespaces that exist and are not bound in this tree, to suggest."""
     bound = {binding.namespace for node in tree.nodes for binding in node.namespaces}
-    names = cluster_selectors.list_namespaces(cluster).values_list("name", flat=True)
-    return [name for name in names[:MOST_SUGGESTIONS] if name not in bound and not name.startswith("kube-")]
+    free = cluster_selectors.list_namespaces(cluster).exclude(name__in=bound).exclude(name__startswith="kube-")
+    return list(free.values_list("name", flat=True)[:MOST_SUGGESTIONS])

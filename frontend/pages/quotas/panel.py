@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -14,7 +13,7 @@ from accounts import selectors as account_selectors
 from accounts.models import User
 from frontend.chips import Chip
 from frontend.drafting import Drafted
-from frontend.navigation import find_url
+from frontend.pages.links import build_url
 from frontend.pages.quotas.bars import draw_usage
 from frontend.pages.quotas.drafts import describe_fields
 from frontend.pages.quotas.rows import build_node_chip
@@ -133,7 +132,7 @@ def build_panel(
         resources=_list_resources(usage, view, size=size),
         namespaces=urls.list_namespaces(),
         group=group or "",
-        group_url=f"{find_url('people:group-list')}/{group}" if group and viewer.is_admin else "",
+        group_url=build_url("people:group-detail", group) if group and viewer.is_admin else "",
         members=_list_members(group),
         running=view.usage.admitted_workloads if view and view.usage else 0,
         pending=view.usage.pending_workloads if view and view.usage else 0,
@@ -181,15 +180,13 @@ class _Links:
         return reverse(f"quotas:{route}", args=[self.usage.tree.pk, self.key])
 
     def workloads(self, **parameters: str) -> str:
-        url = find_url("workloads:workload-list")
-        if url is None or self.view is None or not self.view.is_leaf:
+        if self.view is None or not self.view.is_leaf:
             return ""
-        query = {"cluster": self.view.cluster_name, "queue": self.view.queue_name, **parameters}
-        return f"{url}?{urlencode(query)}"
+        place = {"cluster": self.view.cluster_name, "queue": self.view.queue_name}
+        return build_url("workloads:workload-list", **place, **parameters)
 
     def audit(self) -> str:
-        url = find_url("audit:event-list")
-        return f"{url}?{urlencode({'search': self.usage.tree.name})}" if url and self.viewer.is_admin else ""
+        return build_url("audit:event-list", search=self.usage.tree.name) if self.viewer.is_admin else ""
 
     def list_namespaces(self) -> tuple[ShownNamespace, ...]:
         if self.node is not None:
@@ -197,13 +194,12 @@ class _Links:
         else:
             names = self.view.namespaces if self.view else ()
             bound = [(name, self.view is not None and name in self.view.adopted_namespaces) for name in names]
-        url = find_url("workloads:workload-list")
         cluster = self.usage.tree.cluster.name
         return tuple(
             ShownNamespace(
                 name=name,
                 is_adopted=is_adopted,
-                workloads_url=f"{url}?{urlencode({'cluster': cluster, 'namespace': name})}" if url else "",
+                workloads_url=build_url("workloads:workload-list", cluster=cluster, namespace=name),
                 unbind_url=reverse("quotas:namespace-unbind", args=[self.usage.tree.pk, self.key, name])
                 if self.change("namespace-bind")
                 else "",
@@ -258,10 +254,8 @@ def _show_resource(usage: TreeUsage, view: NodeView, amounts: ResourceUsage, *, 
 
 
 def _list_members(group: str | None) -> tuple[str, ...]:
-    if not group:
-        return ()
-    memberships = account_selectors.get_group(name=group).memberships.select_related("user").order_by("user__username")
-    return tuple(membership.user.shown_name for membership in memberships)
+    """Nobody, when the draft names a group that has been deleted since."""
+    return tuple(user.shown_name for user in account_selectors.list_members(group_name=group)) if group else ()
 
 
 def _list_revisions(view: NodeView | None, *, viewer: User) -> tuple[ShownRevision, ...]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
 
 from django.utils.safestring import SafeString
 
 from accounts.models import User
 from aidashboard.kit.quantity import QuantityError
+from clusters.models import SyncState
 from frontend.chips import Chip, build_sync_chip
 from frontend.drafting import Drafted
-from frontend.navigation import find_url
+from frontend.pages.links import build_url
 from frontend.pages.quotas.bars import draw_usage
 from frontend.resources import show_amount
 from frontend.svg.quota_bar import BarPart
@@ -25,6 +25,8 @@ from quotas.selectors import NodeView, TreeUsage
 # From here on a tree is read from the top: a thousand rows say nothing at a glance and cost a second.
 LARGE_TREE: Final = 200
 NOTHING_CLOSED: Final = "none"
+# Deeper rows stand below each other: a name needs room more than its level needs another step.
+DEEPEST_INDENT: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,10 @@ class NodeRow:
     chip: Chip | None
     mark: str
     note: str
+
+    @property
+    def indent(self) -> int:
+        return min(self.level, DEEPEST_INDENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,15 +231,12 @@ class _RowBuilder:
 
     def _workloads_url(self, view: NodeView, state: str) -> str:
         """The workloads behind a number: only a leaf has a queue of its own."""
-        url = find_url("workloads:workload-list")
-        if url is None or not view.is_leaf or view.is_path_only:
+        if not view.is_leaf or view.is_path_only:
             return ""
-        return f"{url}?{urlencode({'cluster': view.cluster_name, 'queue': view.queue_name, 'state': state})}"
+        return build_url("workloads:workload-list", cluster=view.cluster_name, queue=view.queue_name, state=state)
 
     def _group_url(self, group: str | None) -> str:
-        if not group or not self.state.viewer.is_admin or find_url("people:group-list") is None:
-            return ""
-        return f"{find_url('people:group-list')}/{group}"
+        return build_url("people:group-detail", group) if group and self.state.viewer.is_admin else ""
 
     def _find_drafted(self, view: NodeView) -> tuple[int, int | None] | None:
         """Min and Max of the node's chosen resource after the draft; None when there is no draft or no such number."""
@@ -266,12 +269,12 @@ def build_node_chip(view: NodeView, *, viewer: User) -> Chip | None:
     """How far the cluster is with a node. Only admins see the page behind it."""
     if view.sync is None:
         return None
-    url = find_url("sync:sync-list") if viewer.is_admin and view.sync.state != "synced" else None
+    leads_on = viewer.is_admin and view.sync.state != SyncState.SYNCED
     return build_sync_chip(
         view.sync.state,
         reason=view.sync.message,
         since=view.sync.since if view.sync.message else None,
-        url=f"{url}?cluster={view.cluster_name}" if url else "",
+        url=build_url("sync:sync-list", cluster=view.cluster_name) if leads_on else "",
     )
 
 

@@ -43,6 +43,15 @@ def links_in(client: Client, url: str, pattern: str) -> list[str]:
     return [html.unescape(link) for link in re.findall(rf'href="({pattern})"', markup)]
 
 
+def numbers_in(client: Client, url: str) -> list[tuple[int, str]]:
+    """The linked numbers of a page's sentence, each with the address that it leads to."""
+    markup = client.get(url).content.decode()
+    found = re.search(r'<p class="page-sentence">(.*?)</p>', markup, re.DOTALL)
+    assert found, url
+    links = re.findall(r'<a href="([^"]*)">(\d+)[^<]*</a>', found[1])
+    return [(int(number), html.unescape(address)) for address, number in links]
+
+
 def count_rows(client: Client, url: str) -> int:
     """How many rows the tables of a page have in their bodies."""
     bodies = re.findall(r"<tbody>(.*?)</tbody>", client.get(url).content.decode(), re.DOTALL)

@@ -47,6 +47,7 @@ def test_the_list_counts_and_links(client: Client) -> None:
     row = read_csv(client, "/clusters/?format=csv")[0]
     assert (row["gpus_total"], row["gpus_free"], row["quota_trees"]) == ("24", "6", "1")
     assert count_rows(client, "/clusters/?search=nothing") == 0
+    assert sentence_of(client, "/clusters/?search=nothing") == "No cluster matches."
 
 
 def test_one_that_is_away_is_shown_with_its_age_and_its_last_numbers(client: Client, admin: User) -> None:

@@ -12,7 +12,7 @@ from tests.factories.clusters import make_cluster
 from tests.factories.organisation import Organisation, make_organisation
 from tests.factories.people import make_admin
 from tests.integration.frontend.htmx import get_fragment, text_of
-from tests.integration.frontend.reading import count_rows, links_in, read, read_csv, sentence_of, sign_in
+from tests.integration.frontend.reading import count_rows, links_in, numbers_in, read, read_csv, sentence_of, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -26,9 +26,25 @@ def organisation(client: Client) -> Organisation:
 
 def test_the_sentence_adds_up_what_is_shown(client: Client, organisation: Organisation) -> None:
     assert sentence_of(client, "/nodes/") == (
-        "3 GPU nodes with 24 GPUs: 10 allocated, 6 free on 1 node; 1 node can't give all they have."
+        "3 GPU nodes with 24 GPUs: 10 allocated, 6 free on 1 node; 1 node can't give all it has."
     )
     assert sentence_of(client, "/nodes/?pool=l40s").startswith("1 of 3 GPU nodes with 8 GPUs: 2 allocated, 6 free")
+
+
+@pytest.mark.parametrize("query", ["", "?pool=h100", "?pool=l40s", "?state=cordoned", "?state=broken", "?free=6"])
+def test_following_a_number_leads_to_what_it_counts_under_any_filter(
+    client: Client, organisation: Organisation, query: str
+) -> None:
+    for number, address in numbers_in(client, f"/nodes/{query}"):
+        rows = read_csv(client, f"{address}&format=csv")
+        assert number in {len(rows), sum(int(row["free"]) for row in rows)}
+    for number, address in numbers_in(client, "/nodes/gpus?search=l40s"):
+        assert count_rows(client, address) == number
+
+
+def test_the_chips_count_what_the_other_filters_leave(client: Client, organisation: Organisation) -> None:
+    assert "Free 6 Unhealthy 0 No telemetry 2" in read(client, "/nodes/gpus?search=l40s-1")
+    assert "Broken 0 With free GPUs 1" in read(client, "/nodes/?pool=l40s&state=full")
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,19 @@ def test_a_person_joins_and_leaves_a_group(client: Client, admin: User) -> None:
     assert not Membership.objects.exists()
 
 
+def test_a_button_that_nobody_has_changes_nothing(client: Client, admin: User) -> None:
+    linus = make_user("linus")
+    group = make_group("kernel", members=(linus,))
+    Membership.objects.update(is_owner=True)
+    assert client.post("/people/groups/kernel/members/linus", {}).status_code == 422
+    assert Membership.objects.get(user=linus, group=group).is_owner
+
+
+def test_groups_without_a_quota_are_counted_on_every_page_of_them(client: Client, admin: User) -> None:
+    UserGroup.objects.bulk_create([UserGroup(name=f"group-{number:02}") for number in range(55)])
+    assert sentence_of(client, "/people/groups?page=2") == "55 user groups; 55 of them have no quota yet."
+
+
 def test_a_group_is_made_and_gets_members(client: Client, admin: User) -> None:
     make_user("linus")
     assert (

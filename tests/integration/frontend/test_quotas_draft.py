@@ -176,6 +176,25 @@ def test_move_rename_group_and_delete_travel_together(client: Client, admin: Use
     assert not QuotaNode.objects.filter(pk=gone.pk).exists()
 
 
+def test_a_group_that_was_deleted_meanwhile_does_not_take_the_page_away(
+    client: Client, admin: User, team: QuotaNode
+) -> None:
+    group = make_group("gone")
+    client.post(edit_url(team, "group"), {"version": "1", "group": "gone"})
+    group.delete()
+    assert client.get(f"/quotas/?node={team.tree_id}:{team.pk}").status_code == 200
+
+
+def test_free_namespaces_are_suggested_however_many_are_bound(
+    client: Client, admin: User, team: QuotaNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontend.pages.quotas.editing.MOST_SUGGESTIONS", 2)
+    for name in ("kube-system", "nlp", "speech", "vision"):
+        make_namespace(team.tree.cluster, name)
+    html = client.get(edit_url(team, "namespaces/new")).content.decode()
+    assert re.findall(r'<option value="([^"]+)">', html) == ["speech", "vision"]
+
+
 def test_a_node_cannot_be_moved_below_itself(client: Client, admin: User, team: QuotaNode) -> None:
     child = make_quota(team, "child")
     html = client.get(edit_url(team, "move")).content.decode()

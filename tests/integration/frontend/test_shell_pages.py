@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -92,6 +94,35 @@ def test_the_chosen_cluster_is_remembered(client: Client) -> None:
     assert response["Location"] == "/quotas/?cluster=prod-b"
     assert 'aria-label="Cluster: prod-b"' in html_of(client)
     assert 'aria-label="Cluster: prod-a"' in html_of(client, "/quotas/?cluster=prod-a")
+
+
+@pytest.mark.parametrize(
+    ("page", "place"),
+    [
+        ("/nodes/gpus", "/nodes/gpus"),
+        ("/nodes/node-1", "/nodes/"),
+        ("/workloads/some-uid", "/workloads/"),
+        ("/quotas/1/nodes/2", "/quotas/"),
+        ("/people/users/ada", "/people/users/ada"),
+        ("/no-such-page", "/"),
+    ],
+)
+def test_another_cluster_is_shown_where_the_person_was_and_never_a_thing_that_it_has_not(
+    client: Client, page: str, place: str
+) -> None:
+    make_cluster("prod-a")
+    make_cluster("prod-b")
+    sign_in(client, make_admin())
+    assert client.get(f"/preferences/cluster?cluster=prod-b&next={page}")["Location"] == f"{place}?cluster=prod-b"
+
+
+def test_a_live_page_writes_no_session(client: Client) -> None:
+    make_cluster()
+    sign_in(client, make_admin())
+    client.get("/quotas/")
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/quotas/")
+    assert not [query["sql"] for query in captured if not query["sql"].startswith("SELECT")]
 
 
 def test_an_unknown_cluster_is_a_404_inside_the_shell(client: Client) -> None:
@@ -188,6 +219,17 @@ def test_the_jump_box_finds_pages_and_else_searches_workloads(client: Client) ->
     assert client.get("/jump?search=quo")["Location"] == "/quotas/"
     assert client.get("/jump?search=bert-3")["Location"] == "/workloads/?search=bert-3"
     assert client.get("/jump?search=")["Location"] == "/"
+
+
+def test_the_jump_box_finds_a_quota_by_its_name_or_path(client: Client) -> None:
+    root = get_root(make_tree(make_cluster(), gpus=8))
+    nlp = make_quota(root, "nlp")
+    vision = make_quota(root, "vision", group=make_group(members=(make_user("rita"),)))
+    sign_in(client, make_admin())
+    assert client.get("/jump?search=NLP")["Location"] == f"/quotas/{nlp.tree_id}/nodes/{nlp.pk}"
+    assert client.get("/jump?search=root.vision")["Location"] == f"/quotas/{vision.tree_id}/nodes/{vision.pk}"
+    sign_in(client, User.objects.get(username="rita"))
+    assert client.get("/jump?search=nlp")["Location"] == "/workloads/?search=nlp"
 
 
 def test_the_shell_costs_few_queries(client: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:

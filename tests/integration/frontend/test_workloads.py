@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import re
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from clusters.models import ObservedWorkload, WorkloadState
 from tests.factories.clusters import make_workload
 from tests.factories.organisation import Organisation, make_organisation
 from tests.integration.frontend.htmx import get_fragment, text_of
-from tests.integration.frontend.reading import count_rows, read, read_csv, sentence_of, sign_in
+from tests.integration.frontend.reading import count_rows, numbers_in, read, read_csv, sentence_of, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +41,40 @@ def test_each_number_is_the_count_of_its_list(client: Client, organisation: Orga
     for state, rows in (("running", 3), ("waiting", 2), ("failed", 1), ("finished", 0)):
         assert count_rows(client, f"/workloads/?state={state}") == rows
         assert len(read_csv(client, f"/workloads/?state={state}&format=csv")) == rows
+
+
+@pytest.mark.parametrize("query", ["", "?namespace=nlp-train", "?search=resnet", "?person=grace&state=running"])
+def test_following_a_number_leads_to_as_many_rows_under_any_filter(
+    client: Client, organisation: Organisation, query: str
+) -> None:
+    make_workload(organisation.cluster, "broken", state=WorkloadState.FAILED, namespace="vision-train")
+    sign_in(client, organisation.admin)
+    numbers = numbers_in(client, f"/workloads/{query}")
+    assert len(numbers) == 4
+    assert [number for number, _ in numbers] == [count_rows(client, address) for _, address in numbers]
+    chips = re.findall(r'class="filter-chip[^"]*" href="([^"]*)"[^>]*>[^<]*<span class="count">(\d+)', client.get(
+        f"/workloads/{query}"
+    ).content.decode())  # fmt: skip
+    for address, number in chips:
+        if "state=" in address:
+            assert count_rows(client, html.unescape(address)) == int(number)
+
+
+def test_a_filter_that_leaves_nothing_is_no_cluster_without_work(client: Client, organisation: Organisation) -> None:
+    sign_in(client, organisation.admin)
+    assert sentence_of(client, "/workloads/?search=nothing") == (
+        "0 running, 0 waiting, 0 failed, 0 finished. 0 workloads shown."
+    )
+    assert "No workload matches" in read(client, "/workloads/?search=nothing")
+
+
+def test_what_ended_without_having_run_has_no_running_time(client: Client, organisation: Organisation) -> None:
+    long_ago = timezone.now() - timedelta(days=3)
+    make_workload(
+        organisation.cluster, "refused", state=WorkloadState.FAILED, admitted_at=None, state_since=long_ago, finished_at=long_ago,
+    )  # fmt: skip
+    sign_in(client, organisation.admin)
+    assert "ran –" in read(client, "/workloads/?search=refused")
 
 
 @pytest.mark.parametrize(
