@@ -26,6 +26,7 @@ CHANNEL: Final = "aidashboard:events"
 EVERY_CLUSTER: Final = 0
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
+_QUIET_SECONDS: Final = 15.0
 
 log = structlog.get_logger(__name__)
 
@@ -142,9 +143,7 @@ class _Feed:
 
     @contextlib.asynccontextmanager
     async def _connect(self) -> AsyncIterator[redis.asyncio.client.PubSub]:
-        client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-            settings.EVENTS_REDIS_URL, socket_connect_timeout=2, health_check_interval=15
-        )
+        client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(settings.EVENTS_REDIS_URL, socket_connect_timeout=2)
         try:
             async with client.pubsub() as pubsub:
                 yield pubsub
@@ -152,10 +151,19 @@ class _Feed:
             await client.aclose()
 
     async def _forward(self, pubsub: redis.asyncio.client.PubSub) -> None:
-        async for message in pubsub.listen():
-            event = decode_event(message["data"]) if message["type"] == "message" else None
-            if event is not None:
-                self._tell_all(event.cluster_id, event.topics)
+        """Until the connection breaks. One that is dead without having been closed is as quiet as an idle one: it is asked."""
+        is_asked = False
+        while True:
+            message = await pubsub.get_message(timeout=_QUIET_SECONDS)
+            if message is None:
+                if is_asked:
+                    raise redis.TimeoutError("the server does not answer a ping")
+                await pubsub.ping()
+            elif message["type"] == "message":
+                event = decode_event(message["data"])
+                if event is not None:
+                    self._tell_all(event.cluster_id, event.topics)
+            is_asked = message is None
 
 
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, _Feed] = WeakKeyDictionary()

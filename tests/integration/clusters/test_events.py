@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
@@ -107,6 +108,43 @@ def test_after_an_interruption_everything_may_have_changed(settings, tmp_path, m
     with capture_logs():
         event = run(work())
     assert event == Event(cluster_id=events.EVERY_CLUSTER, topics=frozenset(Topic))
+
+
+def test_a_connection_that_died_without_a_word_is_made_anew(settings, tmp_path, monkeypatch):
+    """A power cut or a firewall closes nothing: the socket stays open and silent for ever."""
+    valkey = urlsplit(settings.EVENTS_REDIS_URL)
+    settings.EVENTS_REDIS_URL = f"unix://{tmp_path}/relay.sock?{valkey.query}"
+    monkeypatch.setattr(events, "_QUIET_SECONDS", 0.2)
+    relays: list[asyncio.Task[None]] = []
+    ends: list[asyncio.StreamWriter] = []
+
+    async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(4096):
+            target.write(data)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_valkey, to_valkey = await asyncio.open_unix_connection(valkey.path)
+        ends.extend((to_valkey, writer))
+        relays.extend(asyncio.create_task(carry(*way)) for way in ((reader, to_valkey), (from_valkey, writer)))
+
+    async def work() -> Event:
+        async with await asyncio.start_unix_server(relay, f"{tmp_path}/relay.sock"):
+            feed = subscribe()
+            task = asyncio.ensure_future(anext(feed))
+            await asyncio.sleep(1)
+            assert not task.done(), "a quiet connection that answers is left alone"
+            for carrying in relays:
+                carrying.cancel()
+            event = await task
+            await feed.aclose()
+            for end in ends:
+                end.close()
+            return event
+
+    with capture_logs() as logs:
+        event = run(work())
+    assert event == Event(cluster_id=events.EVERY_CLUSTER, topics=frozenset(Topic))
+    assert [entry["error"] for entry in logs] == ["TimeoutError"]
 
 
 @pytest.mark.parametrize(
