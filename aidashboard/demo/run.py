@@ -119,12 +119,14 @@ class Demo:
         cluster.start()
         reporter.report(Progress(phase="fill", message="Registering the cluster and drawing the quota tree"))
         write_private(self._paths.product_kubeconfig, cluster.product_kubeconfig())
-        self._seed(
-            "cluster",
-            *("--kubeconfig", str(self._paths.product_kubeconfig)),
-            *("--prometheus-url", cluster.sandbox.prometheus_url),
-        )
-        self._paths.product_kubeconfig.unlink()
+        try:
+            self._seed(
+                "cluster",
+                *("--kubeconfig", str(self._paths.product_kubeconfig)),
+                *("--prometheus-url", cluster.sandbox.prometheus_url),
+            )
+        finally:
+            self._paths.product_kubeconfig.unlink()  # its token is good for a month
         cluster.start_teams()
         self._write_summary(cluster)
         reporter.report(Progress(phase="ready", message="The cluster is ready"))

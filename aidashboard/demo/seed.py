@@ -16,7 +16,9 @@ import django
 
 django.setup()
 
-from accounts.domain.roles import Role  # noqa: E402  (Django must be set up first, here and below)
+from django.db import transaction  # noqa: E402  (Django must be set up first, here and below)
+
+from accounts.domain.roles import Role  # noqa: E402
 from accounts.models import User, UserGroup  # noqa: E402
 from accounts.services import create_group, create_user, set_member, set_password  # noqa: E402
 from aidashboard.kit.quantity import format_amount, parse_amount  # noqa: E402
@@ -62,10 +64,12 @@ def ensure_user(*, username: str, role: Role, by: User | None, display_name: str
 
 
 def seed_group(team: Team, *, by: User) -> None:
-    group = create_group(name=team.name, display_name=team.title, by=by)
-    for username in team.members:
-        user = User.objects.get(username=username)
-        set_member(group=group, user=user, by=by, is_owner=username in team.owners)
+    # Whole or not at all, here and with the tree: the next start leaves alone what it finds, also if this one was cut short.
+    with transaction.atomic():
+        group = create_group(name=team.name, display_name=team.title, by=by)
+        for username in team.members:
+            user = User.objects.get(username=username)
+            set_member(group=group, user=user, by=by, is_owner=username in team.owners)
 
 
 def seed_cluster(scenario: Scenario, *, admin: User, kubeconfig: str, prometheus_url: str) -> None:
@@ -85,17 +89,18 @@ def seed_cluster(scenario: Scenario, *, admin: User, kubeconfig: str, prometheus
 
 def seed_tree(scenario: Scenario, *, cluster: Cluster, admin: User) -> None:
     """The whole tree as one draft: departments, teams, their namespaces and groups."""
-    tree = create_tree(cluster=cluster, name=TREE_NAME, by=admin, min=sum_capacity(scenario))
-    root = NodeKey(str(tree.nodes.get(parent=None).pk))
-    changes: list[Change] = []
-    for department in scenario.departments:
-        key = NodeKey(f"new-{department.name}")
-        changes.append(
-            AddNode(key=key, parent=root, name=department.name, min=department.guaranteed, max=department.ceiling)
-        )
-        for team in department.teams:
-            changes += list_team_changes(team, parent=key)
-    apply_changes(tree=tree, changes=changes, by=admin)
+    with transaction.atomic():
+        tree = create_tree(cluster=cluster, name=TREE_NAME, by=admin, min=sum_capacity(scenario))
+        root = NodeKey(str(tree.nodes.get(parent=None).pk))
+        changes: list[Change] = []
+        for department in scenario.departments:
+            key = NodeKey(f"new-{department.name}")
+            changes.append(
+                AddNode(key=key, parent=root, name=department.name, min=department.guaranteed, max=department.ceiling)
+            )
+            for team in department.teams:
+                changes += list_team_changes(team, parent=key)
+        apply_changes(tree=tree, changes=changes, by=admin)
 
 
 def sum_capacity(scenario: Scenario) -> dict[str, str]:
