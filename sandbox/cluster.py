@@ -320,16 +320,13 @@ class Sandbox:
             applied.write_text(wanted, encoding="utf-8")
         token = prometheus.kueue_token_path(self.layout)
         if self.with_monitoring and not token.exists():
-            token.touch(mode=0o600)
-            token.write_text(
-                preparing.request_token(
-                    self.api,
-                    namespace=kueue.NAMESPACE,
-                    service_account=preparing.METRICS_READER,
-                    seconds=METRICS_TOKEN_SECONDS,
-                ),
-                encoding="utf-8",
+            text = preparing.request_token(
+                self.api,
+                namespace=kueue.NAMESPACE,
+                service_account=preparing.METRICS_READER,
+                seconds=METRICS_TOKEN_SECONDS,
             )
+            _write_private(token, text)
 
     def _monitoring(self) -> list[ProcessSpec]:
         if not self.with_monitoring:

@@ -3,7 +3,7 @@
 Every job has one target, and its `instance` is the name of the job: ports may change from start to start, and the history
 that is imported before the first one shall continue in the same series.
 
-Targets that appear while the sandbox runs (the GPU exporter, the product) come through files that Prometheus watches.
+Targets that appear while the sandbox runs (the GPU exporter) come through files that Prometheus watches.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ SCRAPE_SECONDS = 5
 RETENTION = "15d"
 
 GPU_JOB = "gpu-metrics"
-PRODUCT_JOB = "aidashboard"
 # Jobs whose targets come and go; each reads `targets/<job>.json`.
-FILE_JOBS = (GPU_JOB, PRODUCT_JOB)
+FILE_JOBS = (GPU_JOB,)
 
 # What the boards of the product ask about; the rest of kube-state-metrics would triple the number of series.
 _STATE_RESOURCES = ("jobs", "namespaces", "nodes", "pods", "resourcequotas", "deployments", "statefulsets")
@@ -63,7 +62,7 @@ def build_configuration(*, layout: Layout, port: Port, scrape_seconds: float = S
         {
             "job_name": job,
             # The exporter says itself which pod a GPU belongs to.
-            "honor_labels": job == GPU_JOB,
+            "honor_labels": True,
             "file_sd_configs": [{"files": [str(targets_path(layout, job))], "refresh_interval": "5s"}],
         }
         for job in FILE_JOBS

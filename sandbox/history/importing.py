@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -69,52 +70,61 @@ def write_history(
     Raises: HistoryError with what promtool said.
     """
     started_at = time.monotonic()
-    # A last sample is seen for five minutes and nothing here can end a series earlier: written up to now, the past would
-    # stand beside the present for that long and every sum would be doubled.
-    end = (until if until is not None else time.time()) - STEP_SECONDS
-    steps = int(hours * 3600 / STEP_SECONDS)
-    times = [end - (steps - step) * STEP_SECONDS for step in range(steps + 1)]
-    day = play_day(scenario, start=times[0], end=end)
-    cards: dict[str, CardState] = {}
-    size = 0
-
-    def gpu_series(out: TextIO) -> None:
-        cards.update(write_gpu_series(out, scenario, day, times=times))
-
-    def state_series(out: TextIO) -> None:
-        write_state_series(out, scenario, day, times=times)
-
-    def queue_series(out: TextIO) -> None:
-        write_queue_series(out, scenario, day, times=times, names=names or default_queue_names(scenario))
-
-    writers: dict[str, Callable[[TextIO], None]] = {
-        GPU_JOB: gpu_series,
-        STATE_JOB: state_series,
-        QUEUE_JOB: queue_series,
-    }
     if data.exists() and any(data.iterdir()):
         raise HistoryError(f"{data} holds figures already; a history can only come before the first of them")
-    # Beside the data, which has to lie where there is room: the text takes some 250 MB for a moment. The blocks are moved
-    # at the very end, so that a start that was cut short leaves no half of a history behind.
+    times = _list_times(until if until is not None else time.time(), hours=hours)
+    day = play_day(scenario, start=times[0], end=times[-1])
+    queues = names or default_queue_names(scenario)
+    cards: dict[str, CardState] = {}
+    writers: dict[str, Callable[[TextIO], None]] = {
+        GPU_JOB: lambda out: cards.update(write_gpu_series(out, scenario, day, times=times)),
+        STATE_JOB: lambda out: write_state_series(out, scenario, day, times=times),
+        QUEUE_JOB: lambda out: write_queue_series(out, scenario, day, times=times, names=queues),
+    }
+    with _blocks_beside(data) as blocks:
+        size = sum(_import_job(promtool, job, write, blocks) for job, write in writers.items())
+        if memory is not None:
+            save_memory(memory, Memory(cards=cards, is_exact=True))
+        blocks.rename(data)
+    return HistorySummary(series_bytes=size, pods=len(day.runs), seconds=time.monotonic() - started_at)
+
+
+def _list_times(until: float, *, hours: float) -> list[float]:
+    """The moments of the history, the last of them a step before `until`.
+
+    A last sample is seen for five minutes and nothing here can end a series earlier: written up to now, the past would stand
+    beside the present for that long and every sum would be doubled.
+    """
+    steps = int(hours * 3600 / STEP_SECONDS)
+    return [until - (steps - step + 1) * STEP_SECONDS for step in range(steps + 1)]
+
+
+@contextmanager
+def _blocks_beside(data: Path) -> Iterator[Path]:
+    """An empty folder for the blocks, to be moved to `data` at the very end: a start cut short leaves no half of a history.
+
+    Beside the data, which has to lie where there is room: the text takes some 250 MB for a moment.
+    """
     scratch = data.with_name("history.partial")
     shutil.rmtree(scratch, ignore_errors=True)
     blocks = scratch / data.name
     blocks.mkdir(parents=True, mode=0o700)
     try:
-        for job, write in writers.items():
-            path = scratch / f"{job}.om"
-            with path.open("w", encoding="utf-8") as out:
-                write(out)
-            size += path.stat().st_size
-            # As in the live configuration (sandbox.prometheus): one target per job, named like it.
-            _import(promtool, path, blocks, labels={"job": job, "instance": job})
-            path.unlink()
-        if memory is not None:
-            save_memory(memory, Memory(cards=cards, is_exact=True))
-        blocks.rename(data)
+        yield blocks
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return HistorySummary(series_bytes=size, pods=len(day.runs), seconds=time.monotonic() - started_at)
+
+
+def _import_job(promtool: Path, job: str, write: Callable[[TextIO], None], blocks: Path) -> int:
+    """Write the series of one job and turn them into blocks. Gives how many bytes the text had."""
+    path = blocks.with_name(f"{job}.om")
+    with path.open("w", encoding="utf-8") as out:
+        write(out)
+    size = path.stat().st_size
+    # As in the live configuration (sandbox.prometheus): one target per job, named like it.
+    _import(promtool, path, blocks, labels={"job": job, "instance": job})
+    path.unlink()
+    return size
 
 
 def _import(promtool: Path, series: Path, data: Path, *, labels: Mapping[str, str]) -> None:

@@ -31,13 +31,7 @@ class Value:
 
     def refuse(self, rule: str) -> ScenarioError:
         """The error to raise: `demo.yaml: pools[2].count is -1: must be a whole number of 1 or more`."""
-        shown = (
-            "missing"
-            if self.raw is None
-            else repr(self.raw)
-            if len(repr(self.raw)) < 80
-            else f"{repr(self.raw)[:77]}..."
-        )
+        shown = "missing" if self.raw is None else _shorten(repr(self.raw))
         message = f"{self.file}: {self.path or 'the file'} is {shown}: {rule}"
         finding = Finding(rule="scenario", field=self.path, value=shown, message=message)
         return ScenarioError(message, findings=(finding,))

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from aidashboard.stack.waiting import wait_until
-from sandbox import kwok, prometheus
+from sandbox import kwok
 from sandbox.checking import CORE_PROCESSES, is_answering
 from sandbox.cluster import Sandbox
 from sandbox.errors import KubectlError
@@ -168,16 +168,6 @@ def test_prometheus_scrapes_kueue_and_the_state_of_the_cluster(sandbox: Sandbox)
         lambda: _query(sandbox, "kueue_build_info") != [] and _query(sandbox, "kube_node_info") != [],
         seconds=40,
         describe="Prometheus to have scraped both",
-    )
-
-
-def test_a_target_added_later_is_scraped(sandbox: Sandbox):
-    # Its own metrics stand in for the product's: what matters here is the way there.
-    sandbox.add_target(prometheus.PRODUCT_JOB, sandbox.prometheus_url.removeprefix("http://"))
-    wait_until(
-        lambda: _query(sandbox, f'up{{job="{prometheus.PRODUCT_JOB}"}} == 1') != [],
-        seconds=40,
-        describe="Prometheus to find the new target",
     )
 
 
