@@ -56,7 +56,6 @@ class ClusterList:
     paging: Paging[Cluster]
     rows: tuple[ClusterRow, ...]
     has_clusters: bool
-    refresh_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,6 @@ class ClusterDetail:
     gaps: tuple[str, ...]
     forget_form: Form
     audit_url: str
-    refresh_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +121,6 @@ def build_cluster_list(table: TableQuery, *, viewer: User, now: datetime) -> Clu
         paging=paging,
         rows=rows,
         has_clusters=bool(paging.total) or selectors.find_default_cluster() is not None,
-        refresh_url=table.url(),
     )
 
 
@@ -172,7 +169,6 @@ def build_cluster_detail(cluster: Cluster, *, viewer: User, forget_form: Form, n
         gaps=source.detected.gaps if source.detected else (),
         forget_form=forget_form,
         audit_url=build_url("audit:event-list", subject_type="Cluster", subject=cluster.pk),
-        refresh_url=build_url("clusters:cluster-detail", cluster.name),
     )
 
 

@@ -76,7 +76,6 @@ class GpuList:
     chips: tuple[FilterChip, ...]
     paging: Paging[Card]
     rows: Sequence[GpuRow]
-    refresh_url: str
     has_gpus: bool
 
 
@@ -119,7 +118,6 @@ def build_gpu_list(table: TableQuery, *, cluster: Cluster) -> GpuList:
         chips=table.chips("state", {state.value: STATE_WORDS[state].capitalize() for state in GpuState}, counts),
         paging=paging,
         rows=add_holders([_build_gpu_row(card.node, card.cell, cluster) for card in paging.rows], cluster),
-        refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
         has_gpus=bool(everything),
     )
 

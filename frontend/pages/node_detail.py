@@ -80,7 +80,6 @@ class NodeDetail:
     labels: tuple[tuple[str, str], ...]
     amounts: tuple[Amount, ...]
     list_url: str
-    refresh_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,7 @@ class NodePeek:
     gpus: tuple[GpuRow, ...]
 
 
-def build_node_detail(name: str, *, cluster: Cluster, url: str) -> NodeDetail:
+def build_node_detail(name: str, *, cluster: Cluster) -> NodeDetail:
     """Raises: NodeMissingError (404)."""
     node = selectors.get_node(cluster, name=name)
     heat = read_heat(cluster)
@@ -111,7 +110,6 @@ def build_node_detail(name: str, *, cluster: Cluster, url: str) -> NodeDetail:
         labels=tuple(sorted(node.labels.items())),
         amounts=_build_amounts(node),
         list_url=build_url("nodes:node-list", cluster=cluster.name),
-        refresh_url=url,
     )
 
 

@@ -88,7 +88,6 @@ class NodeList:
     legend: tuple[LegendEntry, ...]
     has_nodes: bool
     has_pools: bool
-    refresh_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +148,6 @@ def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
         legend=_build_legend(inventory, cluster),
         has_nodes=bool(inventory.nodes),
         has_pools=has_pools,
-        refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
     )
 
 

@@ -97,7 +97,6 @@ class Answers:
     cluster: Cluster
     source: SourceState
     answers: tuple[Answer, ...]
-    refresh_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +104,6 @@ class Quotas:
     cluster: Cluster
     quotas: tuple[QuotaLine, ...]
     quotas_url: str
-    refresh_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +111,6 @@ class Events:
     cluster: Cluster
     events: tuple[Event, ...]
     audit_url: str
-    refresh_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +141,9 @@ def build_overview(table: TableQuery, *, cluster: Cluster, viewer: User, now: da
     span = read_range(table)
     return Overview(
         cluster=cluster,
-        answers_part=build_answers(table, cluster=cluster, viewer=viewer, now=now),
-        quotas_part=build_quotas(table, cluster=cluster, viewer=viewer, now=now),
-        events_part=build_events(table, cluster=cluster, viewer=viewer, now=now),
+        answers_part=build_answers(cluster=cluster, viewer=viewer, now=now),
+        quotas_part=build_quotas(cluster=cluster, viewer=viewer, now=now),
+        events_part=build_events(cluster=cluster, viewer=viewer, now=now),
         ranges=build_range_choices(table, current=span),
         series_url=build_url("overview:history", cluster=cluster.name, range=span.value),
         table_url=build_url("overview:history-table", cluster=cluster.name, range=span.value),
@@ -154,7 +151,7 @@ def build_overview(table: TableQuery, *, cluster: Cluster, viewer: User, now: da
     )
 
 
-def build_answers(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> Answers:
+def build_answers(*, cluster: Cluster, viewer: User, now: datetime) -> Answers:
     heat = read_heat(cluster)
     queues = list_waiting_queues(viewer=viewer, cluster=cluster)
     idle = heat.inventory.count_states()[GpuState.IDLE] if heat.idle.is_available else None
@@ -168,25 +165,22 @@ def build_answers(table: TableQuery, *, cluster: Cluster, viewer: User, now: dat
             answer_wasted(heat.inventory, heat.idle, cluster),
             answer_waiting(queues, cluster, now=now),
         ),
-        refresh_url=table.url(),
     )
 
 
-def build_quotas(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> Quotas:
+def build_quotas(*, cluster: Cluster, viewer: User, now: datetime) -> Quotas:
     return Quotas(
         cluster=cluster,
         quotas=tuple(_list_quotas(viewer, cluster)),
         quotas_url=build_url("quotas:quota-list", cluster=cluster.name),
-        refresh_url=table.url(),
     )
 
 
-def build_events(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> Events:
+def build_events(*, cluster: Cluster, viewer: User, now: datetime) -> Events:
     return Events(
         cluster=cluster,
         events=_list_events(viewer, cluster),
         audit_url=build_url("audit:event-list"),
-        refresh_url=table.url(),
     )
 
 

@@ -78,10 +78,9 @@ class Home:
     mine_url: str
     idle: tuple[IdleLine, ...]
     idle_source: SourceState
-    refresh_url: str
 
 
-def build_home(*, cluster: Cluster, viewer: User, url: str, now: datetime) -> Home:
+def build_home(*, cluster: Cluster, viewer: User, now: datetime) -> Home:
     options = selectors.get_start_options(viewer=viewer, cluster=cluster)
     nodes = {node.id: node for node in list_visible_nodes(viewer, cluster=cluster)}
     namespaces = visible_namespaces(viewer, cluster)
@@ -98,7 +97,6 @@ def build_home(*, cluster: Cluster, viewer: User, url: str, now: datetime) -> Ho
         mine_url=build_url("workloads:workload-list", cluster=cluster.name, person=viewer.username),
         idle=_build_idle(idle.value, cluster) if isinstance(idle, Telemetry) else (),
         idle_source=describe_reading(idle),
-        refresh_url=url,
     )
 
 

@@ -102,7 +102,6 @@ class SyncList:
     rows: tuple[SyncRow, ...]
     is_calm: bool
     healings: tuple[Healing, ...]
-    refresh_url: str
 
 
 def build_sync_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> SyncList:
@@ -138,7 +137,6 @@ def build_sync_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: d
         rows=tuple(_build_row(row, cluster) for row in paging.rows),
         is_calm=summary.is_matching and not _is_narrowed(table),
         healings=_list_healings(cluster, viewer=viewer, now=now),
-        refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
     )
 
 

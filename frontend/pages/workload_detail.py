@@ -66,7 +66,7 @@ class PodLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadPage:
     row: WorkloadRow
-    cluster_pk: int
+    cluster: Cluster
     chip: Chip
     sentence: str
     list_url: str
@@ -80,18 +80,15 @@ class WorkloadPage:
     requests: tuple[tuple[str, str], ...]
     conditions: tuple[tuple[str, str, str, str, str], ...]
     is_final: bool
-    refresh_url: str
 
 
-def build_workload_detail(
-    detail: WorkloadDetail, *, viewer: User, cluster: Cluster, url: str, now: datetime
-) -> WorkloadPage:
+def build_workload_detail(detail: WorkloadDetail, *, viewer: User, cluster: Cluster, now: datetime) -> WorkloadPage:
     row = detail.row
     is_final = row.state in {WorkloadState.FINISHED, WorkloadState.FAILED}
     lines, source = _build_pods(detail, cluster=cluster, is_final=is_final, links_nodes=viewer.is_admin)
     return WorkloadPage(
         row=row,
-        cluster_pk=cluster.pk,
+        cluster=cluster,
         chip=build_chip(row, detail.explanation),
         sentence=_tell(row, detail.explanation, now=now),
         list_url=build_url("workloads:workload-list", cluster=row.cluster),
@@ -110,7 +107,6 @@ def build_workload_detail(
             for one in sorted(detail.conditions, key=lambda one: one.since, reverse=True)
         ),
         is_final=is_final,
-        refresh_url=url,
     )
 
 

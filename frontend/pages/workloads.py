@@ -68,7 +68,6 @@ class WorkloadList:
     rows: tuple[WorkloadLine, ...]
     has_workloads: bool
     is_admin: bool
-    refresh_url: str
 
 
 def build_workload_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> WorkloadList:
@@ -105,7 +104,6 @@ def build_workload_list(table: TableQuery, *, cluster: Cluster, viewer: User, no
         rows=build_lines(paging.rows, viewer=viewer, now=now),
         has_workloads=has_workloads,
         is_admin=viewer.is_admin,
-        refresh_url=table.url(page=table.page_number if table.page_number > 1 else None),
     )
 
 

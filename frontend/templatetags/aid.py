@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 
 from accounts.domain.roles import Permission
 from accounts.permissions import has_permission
+from clusters.models import Cluster
+from frontend.chosen_cluster import PARAMETER
 from frontend.words import describe_age, describe_duration, format_bytes, format_number
 
 register = template.Library()
@@ -37,22 +39,30 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def live(context: Context, topics: str, url: str = "", *, is_unsettled: bool = False) -> SafeString:
-    """Attributes that make an element refresh itself when one of the topics changes on its cluster.
+def live(
+    context: Context, topics: str, *, cluster: Cluster | None = None, url: str = "", is_unsettled: bool = False
+) -> SafeString:
+    """Attributes that make an element refresh itself when one of the topics changes on its cluster, without one on any.
 
     The element needs an id that is also the name of its partial. `url` is where it comes from, by default this very address.
     While `is_unsettled`, it also asks again by itself: the event that it waits for may have come before it listened.
     """
-    request: HttpRequest = context["request"]
-    shell = context.get("shell")
-    cluster = shell.cluster.pk if shell and shell.cluster else ""
     return format_html(
         'data-aid-topics="{}" data-aid-cluster="{}" hx-get="{}" hx-trigger="aid-refresh" hx-target="this" hx-swap="outerHTML"{}',
         topics,
-        cluster,
-        url or request.get_full_path(),
+        cluster.pk if cluster else "",
+        url or _name_cluster(context["request"], cluster),
         " data-aid-unsettled" if is_unsettled else "",
     )
+
+
+def _name_cluster(request: HttpRequest, cluster: Cluster | None) -> str:
+    """This very address, with the cluster said in it: another tab may choose another one meanwhile."""
+    if cluster is None or PARAMETER in request.GET:
+        return request.get_full_path()
+    query = request.GET.copy()
+    query[PARAMETER] = cluster.name
+    return f"{request.path}?{query.urlencode()}"
 
 
 @register.simple_tag(takes_context=True)

@@ -44,8 +44,7 @@ def node_detail(request: SignedInRequest, name: str) -> HttpResponseBase:
     cluster = get_chosen_cluster(request)
     if cluster is None:
         return render_without_cluster(request, title=name)
-    page = detail_pages.build_node_detail(name, cluster=cluster, url=request.get_full_path())
-    return render_page(request, "nodes/node_detail.html", page)
+    return render_page(request, "nodes/node_detail.html", detail_pages.build_node_detail(name, cluster=cluster))
 
 
 @require_permission(Permission.NODE_VIEW)

@@ -25,8 +25,11 @@ def overview(request: SignedInRequest) -> HttpResponse:
     if cluster is None:
         return render_without_cluster(request, title="Overview")
     fragment = find_fragment(request, TEMPLATE)
-    build = pages.PARTS[fragment.partition("#")[2]] if fragment else pages.build_overview
-    page = build(read_table_query(request), cluster=cluster, viewer=request.user, now=timezone.now())
+    now = timezone.now()
+    if fragment is not None:
+        part = pages.PARTS[fragment.partition("#")[2]]
+        return render_page(request, TEMPLATE, part(cluster=cluster, viewer=request.user, now=now))
+    page = pages.build_overview(read_table_query(request), cluster=cluster, viewer=request.user, now=now)
     return render_page(request, TEMPLATE, page)
 
 

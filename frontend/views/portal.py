@@ -18,5 +18,5 @@ def home(request: SignedInRequest) -> HttpResponse:
     cluster = get_chosen_cluster(request)
     if cluster is None:
         return render_without_cluster(request, title="Home")
-    page = pages.build_home(cluster=cluster, viewer=request.user, url=request.get_full_path(), now=timezone.now())
+    page = pages.build_home(cluster=cluster, viewer=request.user, now=timezone.now())
     return render_page(request, "portal/home.html", page)

@@ -37,7 +37,6 @@ def workload_detail(request: SignedInRequest, uid: str) -> HttpResponseBase:
         detail,
         viewer=request.user,
         cluster=get_cluster(name=detail.row.cluster),
-        url=request.get_full_path(),
         now=timezone.now(),
     )
     return render_page(request, "workloads/workload_detail.html", page)

@@ -57,7 +57,7 @@ class TreeSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaListPage:
-    """`url` is where the live fragment comes from."""
+    """The trees of a cluster as the viewer may see them."""
 
     cluster: Cluster | None
     title: str
@@ -70,7 +70,6 @@ class QuotaListPage:
     trees: tuple[TreeSection, ...]
     panel: NodePanel | None
     create_url: str
-    url: str
 
     @property
     def is_unsettled(self) -> bool:
@@ -108,7 +107,6 @@ def build_quota_list(cluster: Cluster | None, *, viewer: User, table: TableQuery
         trees=tuple(_build_section(usage, drafts.get(usage.tree.pk), state) for usage in usages),
         panel=_build_open_panel(usages, drafts, state),
         create_url=f"{reverse('quotas:tree-create')}?cluster={cluster.name}" if viewer.is_admin and cluster else "",
-        url=table.url(),
     )
 
 

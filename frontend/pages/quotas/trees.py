@@ -23,6 +23,7 @@ class NodeDetailPage:
     title: str
     sentence: str
     panel: NodePanel
+    cluster: Cluster
     back_url: str
 
 
@@ -40,6 +41,7 @@ def build_node_detail(tree: QuotaTree, panel: NodePanel) -> NodeDetailPage:
         title=panel.name,
         sentence=f"{panel.kind} of tree {tree.name} on {tree.cluster.name}{_describe_main(panel)}.",
         panel=panel,
+        cluster=tree.cluster,
         back_url=f"{reverse('quotas:quota-list')}?cluster={tree.cluster.name}",
     )
 

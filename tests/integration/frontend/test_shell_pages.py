@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,18 @@ def test_another_cluster_is_shown_where_the_person_was_and_never_a_thing_that_it
     make_cluster("prod-b")
     sign_in(client, make_admin())
     assert client.get(f"/preferences/cluster?cluster=prod-b&next={page}")["Location"] == f"{place}?cluster=prod-b"
+
+
+def test_a_live_page_stays_with_its_cluster_when_another_tab_chooses_another(client: Client) -> None:
+    make_cluster("prod-a")
+    make_cluster("prod-b")
+    sign_in(client, make_admin())
+    shown = re.search(r'id="workload-list"[^>]*hx-get="([^"]*)"', html_of(client, "/workloads/?search=x"))
+    assert shown
+    client.get("/preferences/cluster?cluster=prod-b&next=/workloads/")
+    again = html_of(client, unescape(shown[1]))
+    assert 'aria-label="Cluster: prod-a"' in again
+    assert 'value="x"' in again
 
 
 def test_a_live_page_writes_no_session(client: Client) -> None:
