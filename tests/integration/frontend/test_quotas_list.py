@@ -175,7 +175,7 @@ def test_an_unknown_target_and_a_restored_history_get_the_whole_page(client: Cli
 def test_the_page_refreshes_itself_when_quotas_of_its_cluster_change(client: Client, setting: Setting) -> None:
     html = open_as(client, setting.admin, "/quotas/?search=nlp")
     assert f'data-aid-topics="quotas workloads sync" data-aid-cluster="{setting.cluster.pk}"' in html
-    assert 'hx-get="/quotas/?search=nlp" hx-trigger="aid-refresh"' in html
+    assert 'hx-get="/quotas/?search=nlp&amp;cluster=prod-a" hx-trigger="aid-refresh"' in html
 
 
 def test_a_page_that_waits_for_the_cluster_asks_again_by_itself(client: Client, setting: Setting) -> None:
