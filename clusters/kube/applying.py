@@ -36,14 +36,12 @@ def apply_object(api: KubeApi, manifest: JsonObject, *, force: bool = False, is_
     )
 
 
-def delete_object(
-    api: KubeApi, kind: Kind, name: str, *, namespace: str = "", uid: str = "", propagation: str = "Background"
-) -> JsonObject | None:
+def delete_object(api: KubeApi, kind: Kind, name: str, *, namespace: str = "", uid: str = "") -> JsonObject | None:
     """Delete the object, with `uid` only that very one. Gives what is left of it while finalizers hold it, None once it is gone.
 
     Raises: ObjectChangedError when another object has taken its name; other KubeErrors.
     """
-    options: JsonObject = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+    options: JsonObject = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
     if uid:
         options["preconditions"] = {"uid": uid}
     try:

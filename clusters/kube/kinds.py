@@ -8,7 +8,6 @@ from typing import Final
 
 KUEUE_GROUP: Final = "kueue.x-k8s.io"
 KUEUE_API_VERSION: Final = f"{KUEUE_GROUP}/v1beta2"
-RBAC_API_VERSION: Final = "rbac.authorization.k8s.io/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +23,6 @@ class Kind:
     def group(self) -> str:
         return self.api_version.partition("/")[0] if "/" in self.api_version else ""
 
-    @property
-    def qualified_plural(self) -> str:
-        """`clusterqueues.kueue.x-k8s.io`, as RBAC and its messages say it."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
     def path(self, *, namespace: str = "", name: str = "") -> str:
         """The path of the collection, in one namespace or in all, or of one object."""
         root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
@@ -43,12 +37,8 @@ def _kind(api_version: str, name: str, plural: str, *, is_namespaced: bool = Tru
 NODE: Final = _kind("v1", "Node", "nodes", is_namespaced=False)
 NAMESPACE: Final = _kind("v1", "Namespace", "namespaces", is_namespaced=False)
 POD: Final = _kind("v1", "Pod", "pods")
-SERVICE_ACCOUNT: Final = _kind("v1", "ServiceAccount", "serviceaccounts")
-RESOURCE_QUOTA: Final = _kind("v1", "ResourceQuota", "resourcequotas")
 CONFIG_MAP: Final = _kind("v1", "ConfigMap", "configmaps")
 JOB: Final = _kind("batch/v1", "Job", "jobs")
-ROLE: Final = _kind(RBAC_API_VERSION, "Role", "roles")
-ROLE_BINDING: Final = _kind(RBAC_API_VERSION, "RoleBinding", "rolebindings")
 WORKLOAD: Final = _kind(KUEUE_API_VERSION, "Workload", "workloads")
 CLUSTER_QUEUE: Final = _kind(KUEUE_API_VERSION, "ClusterQueue", "clusterqueues", is_namespaced=False)
 COHORT: Final = _kind(KUEUE_API_VERSION, "Cohort", "cohorts", is_namespaced=False)
@@ -59,12 +49,8 @@ _ALL: Final = (
     NODE,
     NAMESPACE,
     POD,
-    SERVICE_ACCOUNT,
-    RESOURCE_QUOTA,
     CONFIG_MAP,
     JOB,
-    ROLE,
-    ROLE_BINDING,
     WORKLOAD,
     CLUSTER_QUEUE,
     COHORT,
@@ -72,7 +58,6 @@ _ALL: Final = (
     RESOURCE_FLAVOR,
 )
 KINDS: Final[Mapping[tuple[str, str], Kind]] = {(kind.api_version, kind.name): kind for kind in _ALL}
-KINDS_BY_NAME: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _ALL}
 
 
 def find_kind(api_version: str, name: str) -> Kind:

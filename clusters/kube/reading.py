@@ -32,9 +32,7 @@ def find_object(api: KubeApi, kind: Kind, name: str, *, namespace: str = "") -> 
         return None
 
 
-def list_pages(
-    api: KubeApi, kind: Kind, *, namespace: str = "", label_selector: str = "", field_selector: str = ""
-) -> Iterator[Page]:
+def list_pages(api: KubeApi, kind: Kind, *, namespace: str = "", label_selector: str = "") -> Iterator[Page]:
     """The objects of a kind, page by page.
 
     Raises: KubeError; GoneError when the list grew too old half way: start again.
@@ -42,8 +40,6 @@ def list_pages(
     base = [("limit", str(PAGE_SIZE))]
     if label_selector:
         base.append(("labelSelector", label_selector))
-    if field_selector:
-        base.append(("fieldSelector", field_selector))
     token = ""
     while True:
         query = [*base, ("continue", token)] if token else base
@@ -59,15 +55,11 @@ def list_pages(
             return
 
 
-def list_objects(
-    api: KubeApi, kind: Kind, *, namespace: str = "", label_selector: str = "", field_selector: str = ""
-) -> list[JsonObject]:
+def list_objects(api: KubeApi, kind: Kind, *, namespace: str = "", label_selector: str = "") -> list[JsonObject]:
     """All at once, for lists that are known to be short. A list that grew too old is read once more. Raises: KubeError."""
     for is_last_try in (False, True):
         try:
-            pages = list_pages(
-                api, kind, namespace=namespace, label_selector=label_selector, field_selector=field_selector
-            )
+            pages = list_pages(api, kind, namespace=namespace, label_selector=label_selector)
             return [item for page in pages for item in page.objects]
         except GoneError:
             if is_last_try:
