@@ -15,7 +15,6 @@ import json
 import ssl
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +35,6 @@ PAGE_LIMIT: Final = 500
 STALE_CONNECTION: Final = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
 
 MERGE_PATCH: Final = "application/merge-patch+json"
-STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
 JSON_BODY: Final = "application/json"
 
 
@@ -266,22 +264,6 @@ def follow(
         except ApiError:
             stop.wait(pause_seconds)
             pause_seconds = min(pause_seconds * 2, 10.0)
-
-
-def wait_for_server(api: KubeApi, *, seconds: float, stop: threading.Event) -> None:
-    """Block until the API server is ready.
-
-    Raises: ApiError with the last answer when it is not within `seconds`.
-    """
-    deadline = time.monotonic() + seconds
-    while not stop.is_set():
-        try:
-            api.get("/version")
-            return
-        except ApiError:
-            if time.monotonic() > deadline:
-                raise
-        stop.wait(0.5)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ A table and nothing more: `build.py` turns it into files, the lock files in `con
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,9 +176,3 @@ class Programs:
     promtool: Path
     kueue_manifests: Path
     kwok_stages: Path
-
-    def executables(self) -> Iterator[tuple[str, Path]]:
-        """The programs by name, in the order of the table."""
-        for program in PROGRAMS:
-            path: Path = getattr(self, program.name.replace("-", "_"))
-            yield program.name, path

@@ -63,10 +63,6 @@ class Fleet:
         self._unplaced: dict[str, PodFacts] = {}
         self._annotated_since: dict[tuple[str, int], float] = {}
 
-    @property
-    def unit_count(self) -> int:
-        return sum(len(slots) for slots in self._slots.values())
-
     def replace_nodes(self, nodes: Iterable[NodeFacts], *, now: float) -> None:
         fresh = {node.name: node for node in nodes}
         for name in set(self._nodes) - set(fresh):

@@ -31,7 +31,6 @@ class NodeFacts:
     units: tuple[Unit, ...]
     driver_version: str
     is_ready: bool
-    allocatable: Mapping[str, int]
     missing: frozenset[int]
     xids: Mapping[int, int]
     double_bit_errors: Mapping[int, int]
@@ -81,11 +80,6 @@ def read_node(item: JsonObject) -> NodeFacts | None:
             condition["type"] == "Ready" and condition["status"] == "True"
             for condition in status.get("conditions") or []
         ),
-        allocatable={
-            resource: int(amount)
-            for resource, amount in (status.get("allocatable") or {}).items()
-            if resource == GPU_RESOURCE or resource.startswith(_MIG_RESOURCE)
-        },
         missing=frozenset(read_indexed(annotations.get(MISSING_ANNOTATION, ""))),
         xids=read_indexed(annotations.get(XID_ANNOTATION, "")),
         double_bit_errors=read_indexed(annotations.get(ECC_ANNOTATION, "")),
