@@ -148,12 +148,6 @@ class IdlePod:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    at: datetime
-    value: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Named lines over one time axis: `{line: values}`, each as long as `at`; None is a gap. For charts and their tables."""
 

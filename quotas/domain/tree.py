@@ -10,7 +10,7 @@ Quantities keep the spelling that people gave them; amounts (see kit.quantity) a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NewType
 
@@ -155,9 +155,6 @@ class Tree:
         ceilings = [parse_max(node, resource) for node in self.lineage(key)]
         return min((ceiling for ceiling in ceilings if ceiling is not None), default=None)
 
-    def find_leaf_of(self, namespace: str) -> Node | None:
-        return next((node for node in self.nodes if node.find_binding(namespace)), None)
-
     def with_node(self, node: Node) -> Tree:
         """A copy in which `node` replaces the one with its key, or comes last when there is none."""
         if node.key in self._by_key:
@@ -167,9 +164,6 @@ class Tree:
     def without_node(self, key: NodeKey) -> Tree:
         """A copy without a childless node."""
         return Tree(tuple(node for node in self.nodes if node.key != key))
-
-    def with_queue_names(self, names: Mapping[NodeKey, str]) -> Tree:
-        return Tree(tuple(replace(node, queue_name=names.get(node.key, node.queue_name)) for node in self.nodes))
 
 
 def parse_min(node: Node, resource: str) -> int:
