@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from django.utils.safestring import SafeString
 
@@ -13,11 +12,11 @@ from aidashboard.kit.quantity import format_amount, is_counted_in_bytes
 from clusters import selectors
 from clusters.errors import NodeMissingError
 from clusters.models import Cluster, ObservedNode, ObservedPod
-from frontend.chips import Chip
+from frontend.chips import Chip, build_node_chip, build_pod_chip
 from frontend.pages.gpus import GpuRow, add_holders, build_gpu_rows
 from frontend.pages.inventory import NodeLine
 from frontend.pages.links import build_url, join_words, link
-from frontend.pages.nodes import build_node_chip, read_heat
+from frontend.pages.nodes import build_line_chip, read_heat
 from frontend.pages.readings import SourceState
 from frontend.svg.sparkline import draw_sparkline
 from frontend.words import count_of, format_bytes
@@ -26,13 +25,6 @@ from monitoring.domain.gpus import PodRef
 from monitoring.domain.ranges import TimeRange
 from monitoring.domain.telemetry import Telemetry
 from workloads.holders import Holder, find_holders
-
-_POD_CHIPS: Final = {
-    "Running": ("good", "player-play"),
-    "Pending": ("warn", "hourglass"),
-    "Succeeded": ("plain", "check"),
-    "Failed": ("bad", "x"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +93,7 @@ def build_node_detail(name: str, *, cluster: Cluster) -> NodeDetail:
         cluster=cluster,
         line=line,
         sentence=_describe(node, line, cluster),
-        chip=build_node_chip(line) if line else _build_plain_chip(node),
+        chip=build_line_chip(line) if line else _build_chip(node),
         source=source,
         gpus=tuple(GpuLine(gpu=row, sparkline=_draw_hour(history.get(f"GPU {row.gpu}", ()))) for row in rows),
         pods=_build_pods(selectors.list_pods_on(node), cluster),
@@ -145,13 +137,10 @@ def _describe(node: ObservedNode, line: NodeLine | None, cluster: Cluster) -> Sa
     return join_words([gpus, f"{model}{where}{zone}: {line.allocated} allocated, {free}{used}."], "")
 
 
-def _build_plain_chip(node: ObservedNode) -> Chip:
-    reason = "; ".join(node.reasons)
-    if not node.is_ready:
-        return Chip(label="Not ready", tone="bad", icon="x", reason=reason or "The node is not Ready.")
-    if node.is_cordoned:
-        return Chip(label="Cordoned", tone="warn", icon="ban", reason=reason or "Somebody closed it for new pods.")
-    return Chip(label="Ready", tone="good", icon="check", reason=reason)
+def _build_chip(node: ObservedNode) -> Chip:
+    return build_node_chip(
+        is_ready=node.is_ready, is_cordoned=node.is_cordoned, trouble="Trouble", reasons=node.reasons
+    )
 
 
 def _build_pods(pods: Iterable[ObservedPod], cluster: Cluster) -> tuple[PodLine, ...]:
@@ -162,14 +151,10 @@ def _build_pods(pods: Iterable[ObservedPod], cluster: Cluster) -> tuple[PodLine,
 
 
 def _build_pod(pod: ObservedPod, holder: Holder | None) -> PodLine:
-    tone, icon = _POD_CHIPS.get(pod.phase, ("plain", "help"))
-    label = "Terminating" if pod.is_terminating else pod.phase
     return PodLine(
         name=pod.name,
         namespace=pod.namespace,
-        chip=Chip(
-            label=label, tone="warn" if pod.is_terminating else tone, icon=icon, reason=pod.message or pod.reason
-        ),
+        chip=build_pod_chip(pod.phase, is_terminating=pod.is_terminating, reason=pod.message or pod.reason),
         gpus=pod.gpu_request,
         person=holder.person if holder else "",
         url=build_url("workloads:workload-detail", holder.workload_uid) if holder and holder.workload_uid else "",

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from clusters.models import Cluster
-from frontend.chips import Chip
+from frontend.chips import Chip, build_node_chip
 from frontend.pages.inventory import Inventory, NodeLine, build_inventory
 from frontend.pages.links import build_url, join_words, link
 from frontend.pages.menus import MenuForm, build_menu, build_menu_form
@@ -142,7 +142,7 @@ def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
         menus=_build_menus(inventory, table),
         paging=paging,
         rows=tuple(
-            NodeRow(line=line, chip=build_node_chip(line), url=node_url(line.name, cluster)) for line in paging.rows
+            NodeRow(line=line, chip=build_line_chip(line), url=node_url(line.name, cluster)) for line in paging.rows
         ),
         pools=tuple(_build_pools(found, cluster)),
         legend=_build_legend(inventory, cluster),
@@ -151,16 +151,10 @@ def build_node_list(table: TableQuery, *, cluster: Cluster) -> NodeList:
     )
 
 
-def build_node_chip(node: NodeLine) -> Chip:
-    """The state of a node in one word, with its reasons behind it."""
-    reason = "; ".join(node.reasons)
-    if not node.is_ready:
-        return Chip(label="Not ready", tone="bad", icon="x", reason=reason or "The node is not Ready.")
-    if node.is_cordoned:
-        return Chip(label="Cordoned", tone="warn", icon="ban", reason=reason or "Somebody closed it for new pods.")
-    if node.is_broken:
-        return Chip(label="GPU trouble", tone="bad", icon="alert-triangle", reason=reason)
-    return Chip(label="Ready", tone="good", icon="check")
+def build_line_chip(node: NodeLine) -> Chip:
+    return build_node_chip(
+        is_ready=node.is_ready, is_cordoned=node.is_cordoned, trouble="GPU trouble", reasons=node.reasons
+    )
 
 
 def list_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from aidashboard.kit.quantity import format_amount
 from clusters.models import Cluster, WorkloadState
-from frontend.chips import Chip
+from frontend.chips import Chip, build_pod_chip
 from frontend.pages.links import build_url
 from frontend.pages.readings import SourceState, describe_reading
 from frontend.pages.workloads import WAITING, build_chip, has_all_pods, quota_url, seconds_in_state
@@ -33,12 +33,6 @@ _STEP_LABELS: Final = {
     Step.PODS_READY: "Pods ready",
     Step.EVICTED: "Evicted",
     Step.FINISHED: "Finished",
-}
-_POD_TONES: Final = {
-    "Running": ("good", "player-play"),
-    "Pending": ("warn", "hourglass"),
-    "Succeeded": ("plain", "check"),
-    "Failed": ("bad", "x"),
 }
 
 
@@ -195,15 +189,11 @@ def _build_pods(
 
 
 def _build_pod(pod: WorkloadPod, values: Sequence[float | None], cluster: Cluster, *, links_nodes: bool) -> PodLine:
-    tone, icon = _POD_TONES.get(pod.phase, ("plain", "help"))
-    label = "Terminating" if pod.is_terminating else pod.phase
     last = next((value for value in reversed(values) if value is not None), None)
     words = "no telemetry" if last is None else f"utilisation over the last hour, now {round(last * 100)}%"
     return PodLine(
         pod=pod,
-        chip=Chip(
-            label=label, tone="warn" if pod.is_terminating else tone, icon=icon, reason=pod.message or pod.reason
-        ),
+        chip=build_pod_chip(pod.phase, is_terminating=pod.is_terminating, reason=pod.message or pod.reason),
         node_url=build_url("nodes:node-detail", pod.node, cluster=cluster.name) if links_nodes and pod.node else "",
         sparkline=draw_sparkline(values, top=1.0, words=words),
         used_ratio=last,

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
 from accounts.domain.roles import Permission
@@ -22,18 +21,20 @@ from frontend.pages.quotas.panel import build_panel
 from frontend.rendering import render_csv, render_page
 from frontend.svg.quota_bar import BarSize
 from frontend.tables import read_table_query
+from frontend.views.without_cluster import render_without_cluster
 from quotas import selectors, services
 
 
 @require_permission(Permission.QUOTA_VIEW)
 def quota_list(request: SignedInRequest) -> HttpResponseBase:
     cluster = get_chosen_cluster(request)
-    if cluster is not None:
-        remember_cluster(request, cluster)
+    if cluster is None:
+        return render_without_cluster(request, title="Quotas" if request.user.is_admin else "Your quota")
+    remember_cluster(request, cluster)
     table = read_table_query(request)
     if table.is_csv:
-        name = slugify(f"quotas-{cluster.name if cluster else 'none'}")
-        return render_csv(name, listing.CSV_HEADER, listing.list_csv_rows(cluster, viewer=request.user))
+        rows = listing.list_csv_rows(cluster, viewer=request.user)
+        return render_csv(f"quotas-{cluster.name}", listing.CSV_HEADER, rows)
     page = listing.build_quota_list(cluster, viewer=request.user, table=table)
     return render_page(request, "quotas/quota_list.html", page)
 

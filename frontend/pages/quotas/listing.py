@@ -13,6 +13,7 @@ from accounts.models import User
 from clusters.models import Cluster, SyncState
 from frontend.chips import Chip, build_sync_chip
 from frontend.drafting import Drafted, read_drafted
+from frontend.pages.links import build_url
 from frontend.pages.quotas.drafts import DraftBar, build_draft_bar
 from frontend.pages.quotas.panel import NodePanel, build_panel
 from frontend.pages.quotas.rows import NodeRow, TableState, build_rows, read_collapsed
@@ -59,7 +60,7 @@ class TreeSection:
 class QuotaListPage:
     """The trees of a cluster as the viewer may see them."""
 
-    cluster: Cluster | None
+    cluster: Cluster
     title: str
     sentence: SafeString | str
     can_change: bool
@@ -81,9 +82,9 @@ class QuotaListPage:
         return any(tree.rows for tree in self.trees)
 
 
-def build_quota_list(cluster: Cluster | None, *, viewer: User, table: TableQuery) -> QuotaListPage:
+def build_quota_list(cluster: Cluster, *, viewer: User, table: TableQuery) -> QuotaListPage:
     """Raises: NodeMissingError (404) when the address opens a node that is not there for the viewer."""
-    trees = list(selectors.list_trees(viewer=viewer, cluster=cluster)) if cluster else []
+    trees = list(selectors.list_trees(viewer=viewer, cluster=cluster))
     usages = [selectors.build_usage(tree, viewer=viewer) for tree in trees]
     resources = tuple(dict.fromkeys(resource for usage in usages for resource in usage.resources))
     resource = choose_resource(table.get("resource"), resources)
@@ -106,11 +107,11 @@ def build_quota_list(cluster: Cluster | None, *, viewer: User, table: TableQuery
         resources=_list_choices(resources, resource, table),
         trees=tuple(_build_section(usage, drafts.get(usage.tree.pk), state) for usage in usages),
         panel=_build_open_panel(usages, drafts, state),
-        create_url=f"{reverse('quotas:tree-create')}?cluster={cluster.name}" if viewer.is_admin and cluster else "",
+        create_url=build_url("quotas:tree-create", cluster=cluster.name) if viewer.is_admin else "",
     )
 
 
-def list_csv_rows(cluster: Cluster | None, *, viewer: User) -> Iterator[Sequence[object]]:
+def list_csv_rows(cluster: Cluster, *, viewer: User) -> Iterator[Sequence[object]]:
     """Every node and resource that the viewer may see, amounts in the unit of the row (cpu in thousandths of a core)."""
     for tree in selectors.list_trees(viewer=viewer, cluster=cluster):
         for view in selectors.build_usage(tree, viewer=viewer).nodes:

@@ -16,7 +16,7 @@ from frontend.drafting import Drafted
 from frontend.pages.links import build_url
 from frontend.pages.quotas.bars import draw_usage
 from frontend.pages.quotas.drafts import describe_fields
-from frontend.pages.quotas.rows import build_node_chip
+from frontend.pages.quotas.rows import build_quota_chip
 from frontend.resources import GPU, name_resource, show_amount, unit_of
 from frontend.svg.quota_bar import BarPart, BarSize
 from quotas import selectors
@@ -125,7 +125,7 @@ def build_panel(
         path=view.path if view else (drafted.after.path(NodeKey(key)) if drafted else ""),
         kind=_name_kind(view, urls),
         queue_name=view.queue_name if view else "",
-        chip=build_node_chip(view, viewer=viewer) if view else None,
+        chip=build_quota_chip(view, viewer=viewer) if view else None,
         is_new=view is None,
         is_deleted=view is not None and drafted is not None and node is None,
         is_leaf=urls.is_leaf,

@@ -182,7 +182,7 @@ class _RowBuilder:
             namespaces=view.namespaces,
             group=view.group or "",
             group_url=self._group_url(view.group),
-            chip=build_node_chip(view, viewer=self.state.viewer),
+            chip=build_quota_chip(view, viewer=self.state.viewer),
             mark=mark,
             note=note,
         )
@@ -265,7 +265,7 @@ class _RowBuilder:
         return ("changed", "draft: changed") if old != new else ("", "")
 
 
-def build_node_chip(view: NodeView, *, viewer: User) -> Chip | None:
+def build_quota_chip(view: NodeView, *, viewer: User) -> Chip | None:
     """How far the cluster is with a node. Only admins see the page behind it."""
     if view.sync is None:
         return None

@@ -98,7 +98,8 @@ def test_members_change_nothing(client: Client, setting: Setting) -> None:
 
 def test_an_outsider_is_told_how_to_get_a_quota(client: Client, setting: Setting) -> None:
     html = open_as(client, setting.outsider)
-    assert "There is none here for you." in html
+    assert "You have no quota on any cluster yet" in html
+    assert "You are in no group yet" in html
     assert "nlp" not in html
 
 
@@ -203,7 +204,7 @@ def test_an_empty_cluster_offers_to_create_the_tree(client: Client) -> None:
 
 
 def test_without_any_cluster_the_page_says_so(client: Client) -> None:
-    assert "No cluster yet" in open_as(client, make_admin())
+    assert "Register the first cluster" in open_as(client, make_admin())
 
 
 def test_the_page_costs_the_same_for_any_number_of_nodes(
