@@ -153,9 +153,15 @@ def change_group(*, group: UserGroup, by: User, display_name: str) -> UserGroup:
 
 
 def set_member(*, group: UserGroup, user: User, by: User | None, is_owner: bool = False) -> Membership:
-    """Put a user into a group, or change whether they own it."""
+    """Put a user into a group, or change whether they own it; nothing happens when it is so already."""
     with transaction.atomic():
-        membership, _ = Membership.objects.update_or_create(group=group, user=user, defaults={"is_owner": is_owner})
+        rows = Membership.objects.select_for_update()
+        membership, is_new = rows.get_or_create(group=group, user=user, defaults={"is_owner": is_owner})
+        if not is_new:
+            if membership.is_owner == is_owner:
+                return membership
+            membership.is_owner = is_owner
+            membership.save(update_fields=["is_owner"])
         words = "owner" if is_owner else "member"
         record_event(
             "group.member-set",

@@ -151,6 +151,7 @@ def test_members_come_change_and_go() -> None:
     ada, grace, group = make_admin(), make_user("grace"), make_group("vision")
     services.set_member(group=group, user=grace, by=ada)
     services.set_member(group=group, user=grace, by=ada, is_owner=True)
+    services.set_member(group=group, user=grace, by=ada, is_owner=True)
     assert Membership.objects.get().is_owner
     services.remove_member(group=group, user=grace, by=ada)
     services.remove_member(group=group, user=grace, by=ada)
