@@ -24,6 +24,7 @@ from clusters.models import Cluster, ManagedObject, SyncState
 from clusters.reconcile import Desired, MatchResult, lease, match_objects, record_failure, record_result
 from quotas.backends import kueue
 from quotas.domain.tree import TreeShapeError
+from quotas.errors import TreeMissingError
 from quotas.models import NamespaceBinding, QuotaNode, QuotaTree
 from quotas.selectors.loading import find_capacity, load_tree, lock_tree
 from quotas.selectors.sync import node_subject, tree_owner
@@ -203,7 +204,10 @@ def _delete_from_cluster(row: QuotaTree) -> int:
 
 def _forget(row: QuotaTree) -> None:
     with transaction.atomic():
-        locked = lock_tree(row.pk)
+        try:
+            locked = lock_tree(row.pk)
+        except TreeMissingError:
+            return  # a pass that outlived its lease was doubled, and the other one was quicker
         nodes = list(load_tree(locked).walk())
         record_event(
             "quota-tree.deleted",

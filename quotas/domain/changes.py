@@ -125,16 +125,6 @@ class ChangeImpossibleError(ValueError):
 
 
 # --- what a change does ---------------------------------------------------------------------------------------------------
-def apply_changes(tree: Tree, changes: Iterable[Change]) -> Tree:
-    """The tree after all changes, in order; whether it keeps the rules is for `validation` to say.
-
-    Raises: ChangeImpossibleError for the first change that has no meaning.
-    """
-    for change in changes:
-        tree = apply_change(tree, change)
-    return tree
-
-
 def apply_possible(tree: Tree, changes: Iterable[Change]) -> Tree:
     """The tree after those changes that have a meaning; the others are passed over."""
     for change in changes:
@@ -144,7 +134,10 @@ def apply_possible(tree: Tree, changes: Iterable[Change]) -> Tree:
 
 
 def apply_change(tree: Tree, change: Change) -> Tree:
-    """Raises: ChangeImpossibleError."""
+    """The tree after one change; whether it keeps the rules is for `validation` to say.
+
+    Raises: ChangeImpossibleError when the change has no meaning on this tree.
+    """
     match change:
         case AddNode():
             return _add(tree, change)

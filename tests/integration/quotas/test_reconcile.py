@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import AuditEvent
 from clusters.models import Cluster, ManagedObject, SyncState
 from clusters.reconcile import lease
 from clusters.services import retry_managed_object
@@ -65,6 +66,13 @@ def test_a_failed_attempt_waits_out_its_pause(example: Example):
     assert reconcile.list_all(now=now) == []
     set_fields(example, next_attempt_at=now - timedelta(seconds=1))
     assert list_behind() == [example.tree.pk]
+
+
+def test_a_tree_is_forgotten_once_however_many_passes_find_it_gone(example: Example):
+    for _ in range(2):
+        reconcile._forget(example.tree)
+    assert not QuotaTree.objects.exists()
+    assert AuditEvent.objects.filter(kind="quota-tree.deleted").count() == 1
 
 
 def test_a_tree_that_is_being_deleted_is_looked_at_again_and_again(example: Example):

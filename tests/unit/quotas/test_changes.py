@@ -21,7 +21,7 @@ from quotas.domain.changes import (
     UnbindGroup,
     UnbindNamespace,
     apply_change,
-    apply_changes,
+    apply_possible,
     change_from_json,
     change_to_json,
     changes_from_json,
@@ -56,7 +56,7 @@ def test_a_change_says_in_words_what_it_does(change: Change):
 
 
 def test_a_later_change_refers_to_a_new_node_by_its_temporary_key():
-    tree = apply_changes(
+    tree = apply_possible(
         build_example(),
         [
             AddNode(key=key("new-1"), parent=key("a"), name="speech"),
@@ -170,7 +170,7 @@ def test_no_json_breaks_the_reader(data: object):
 
 def test_the_difference_of_two_trees_is_read_field_by_field():
     before = build_example()
-    after = apply_changes(
+    after = apply_possible(
         before,
         [
             ChangeNode(node=key("a1"), min={"cpu": "12"}),
