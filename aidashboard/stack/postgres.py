@@ -177,18 +177,21 @@ class EmbeddedPostgres(EmbeddedServer):
         draft.rename(self.data_dir)
 
     def _run(self, directory: Path, program: str, *arguments: str, statements: str = "") -> None:
-        result = subprocess.run(
-            [str(self._program(program)), *arguments],
-            input=statements,
-            cwd=directory,
-            user=self._user.uid if self._user else None,
-            group=self._user.gid if self._user else None,
-            extra_groups=() if self._user else None,
-            env=build_environment({"LC_ALL": "C"}),
-            capture_output=True,
-            text=True,
-            timeout=INIT_SECONDS,
-        )
+        try:
+            result = subprocess.run(
+                [str(self._program(program)), *arguments],
+                input=statements,
+                cwd=directory,
+                user=self._user.uid if self._user else None,
+                group=self._user.gid if self._user else None,
+                extra_groups=() if self._user else None,
+                env=build_environment({"LC_ALL": "C"}),
+                capture_output=True,
+                text=True,
+                timeout=INIT_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ServerSetUpError(f"{program} did not end within {INIT_SECONDS} s in {directory}.") from error
         if result.returncode != 0:
             raise ServerSetUpError(
                 f"{program} failed with exit code {result.returncode}:\n{(result.stdout + result.stderr)[-2000:]}"

@@ -88,7 +88,7 @@ def _can_run(programs: Path, user: ProcessUser) -> bool:
             capture_output=True,
             timeout=30,
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return False
     return result.returncode == 0
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import redis
 
-from aidashboard.stack import postgres_account
+from aidashboard.stack import postgres, postgres_account
 from aidashboard.stack.postgres import EmbeddedPostgres
 from aidashboard.stack.postgres_account import choose_account, find_reachable_programs
 from aidashboard.stack.servers import LONGEST_SOCKET_PATH, ServerSetUpError
@@ -29,6 +29,12 @@ def fetch_value(server: EmbeddedPostgres, query: str) -> object:
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------------------
+
+
+def test_initdb_that_hangs_is_a_refusal_and_no_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr(postgres, "INIT_SECONDS", 0.01)
+    with pytest.raises(ServerSetUpError, match="initdb did not end within"):
+        EmbeddedPostgres(tmp_path / "postgres").prepare()
 
 
 def test_rows_survive_stop_and_start(tmp_path):
