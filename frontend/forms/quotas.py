@@ -38,6 +38,11 @@ class DraftForm(StyledForm):
     """A form whose outcome is put into a draft. `version` is that of the node its author looked at."""
 
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    # What findings call a field of ours, where that differs.
+    field_aliases: ClassVar[Mapping[str, str]] = {}
+
+    # Whether rules between nodes are broken: a later change of the same draft may mend them, so the change may be kept all the same.
+    breaks_rules = False
 
     @property
     def read_version(self) -> int | None:
@@ -52,11 +57,9 @@ class DraftForm(StyledForm):
         """What stands below it."""
         return []
 
-    # What findings call a field of ours, where that differs.
-    field_aliases: ClassVar[Mapping[str, str]] = {}
-
     def show(self, findings: Iterable[Finding], *, subject: str) -> None:
         """Put each finding about the node `subject` at its field, the others on top."""
+        self.breaks_rules = True
         for finding in findings:
             field = self.field_aliases.get(finding.field, finding.field)
             is_here = finding.subject in {"", subject} and field in self.fields

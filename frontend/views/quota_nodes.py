@@ -1,17 +1,18 @@
 """The forms that put a change of one node into the draft.
 
-Each shows what its change would break before letting it in; `anyway` puts it there all the same, since a later change of the draft
-may mend it. Applying the draft judges everything again.
+Each says what it proposes; `answer` does what all of them do. A form shows what its change would break before letting it in;
+`anyway` puts it there all the same, since a later change of the draft may mend it. Applying the draft judges everything again.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 
 from accounts.domain.roles import Permission
@@ -20,7 +21,6 @@ from frontend.drafting import Drafted, find_new_errors, read_drafted
 from frontend.forms import quotas as forms
 from frontend.forms.findings import show_findings
 from frontend.pages.quotas import editing
-from frontend.pages.quotas.editing import NodeFormPage
 from frontend.rendering import render_page
 from quotas import selectors, services
 from quotas.domain.changes import (
@@ -43,11 +43,12 @@ from quotas.models import QuotaTree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedNode:
-    """The node that a form is about, as the draft leaves it."""
+    """The node that a form is about, as the draft leaves it. `posted` is None while the form is only looked at."""
 
     tree: QuotaTree
     drafted: Drafted
     node: Node
+    posted: QueryDict | None
 
     @property
     def key(self) -> NodeKey:
@@ -63,32 +64,55 @@ class OpenedNode:
         return self.node.version or None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a form that was filled in asks for; no change when it says what is so already.
+
+    `subject` is the path by which findings will call the node, `opens` the node to show afterwards, where they are not as before.
+    """
+
+    changes: Sequence[Change]
+    subject: str = ""
+    opens: NodeKey | None = None
+
+
 def open_node(request: SignedInRequest, tree_id: int, key: str) -> OpenedNode:
     """Raises: TreeMissingError, NodeMissingError (404)."""
     tree = selectors.get_tree(tree_id=tree_id, viewer=request.user)
     drafted = read_drafted(tree, author=request.user)
     if NodeKey(key) not in drafted.after:
         raise NodeMissingError("There is no such quota node, or your draft deletes it.")
-    return OpenedNode(tree=tree, drafted=drafted, node=drafted.after.get(NodeKey(key)))
+    posted = request.POST if request.method == "POST" else None
+    return OpenedNode(tree=tree, drafted=drafted, node=drafted.after.get(NodeKey(key)), posted=posted)
 
 
-def is_kept(
-    request: SignedInRequest, opened: OpenedNode, form: forms.DraftForm, changes: Sequence[Change], *, subject: str
-) -> bool:
+def answer(
+    request: SignedInRequest,
+    opened: OpenedNode,
+    form: forms.DraftForm,
+    propose: Callable[[], Proposal],
+    **words: Unpack[editing.FormWords],
+) -> HttpResponse:
+    """Put what the form proposes into the draft and show the node; otherwise show the form, with what is wrong."""
+    if opened.posted is not None and form.is_valid():
+        proposal = propose()
+        if not proposal.changes or is_kept(request, opened, form, proposal):
+            return redirect(editing.node_url(opened.tree, proposal.opens or opened.key))
+    page = editing.build_node_form(form, back_url=editing.node_url(opened.tree, opened.key), **words)
+    return render_page(request, "quotas/node_form.html", page, status=422 if form.errors else 200)
+
+
+def is_kept(request: SignedInRequest, opened: OpenedNode, form: forms.DraftForm, proposal: Proposal) -> bool:
     """Put the changes into the draft, unless they break a rule that the person has not been shown yet."""
     if "anyway" not in request.POST:
-        errors = find_new_errors(opened.tree, author=request.user, changes=changes)
+        errors = find_new_errors(opened.tree, author=request.user, changes=proposal.changes)
         if errors:
-            form.show(errors, subject=subject)
+            form.show(errors, subject=proposal.subject or opened.path)
             return False
     with show_findings(form):
-        services.add_to_draft(tree=opened.tree, author=request.user, changes=changes)
+        services.add_to_draft(tree=opened.tree, author=request.user, changes=proposal.changes)
         messages.success(request, "In your draft. Nothing changes in the cluster until you apply it.")
     return not form.errors
-
-
-def answer(request: SignedInRequest, page: NodeFormPage) -> HttpResponse:
-    return render_page(request, "quotas/node_form.html", page, status=422 if page.form.errors else 200)
 
 
 @require_permission(Permission.QUOTA_CHANGE)
@@ -97,29 +121,27 @@ def node_edit(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
     resources = editing.list_resources(opened.drafted.after, opened.tree.cluster)
     form = forms.QuantitiesForm(
-        request.POST if request.method == "POST" else None,
+        opened.posted,
         initial={"version": opened.version},
         resources=resources,
         old_min=opened.node.min,
         old_max=opened.node.max,
         rules=editing.describe_rules(opened.drafted, opened.key, resources),
     )
-    is_judged = request.method == "POST" and form.is_valid()
-    if is_judged:
+
+    def propose() -> Proposal:
         change = ChangeNode(node=opened.key, version=form.read_version, min=form.edits("min"), max=form.edits("max"))
-        is_same = not (change.min or change.max)
-        if is_same or is_kept(request, opened, form, [change], subject=opened.path):
-            return redirect(editing.node_url(opened.tree, key))
-    page = editing.build_node_form(
-        opened.tree,
-        key,
+        return Proposal(changes=[change] if change.min or change.max else [])
+
+    return answer(
+        request,
+        opened,
         form,
+        propose,
         title=f"Min and Max of {opened.node.name}",
         sentence=f"{opened.path} on {opened.tree.cluster.name}. Min is guaranteed, Max is the ceiling; in between is borrowed.",
         has_amounts=True,
-        can_keep=is_judged,
     )
-    return answer(request, page)
 
 
 @require_permission(Permission.QUOTA_CHANGE)
@@ -128,27 +150,26 @@ def node_add(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
     resources = editing.list_resources(opened.drafted.after, opened.tree.cluster)
     form = forms.NodeAddForm(
-        request.POST if request.method == "POST" else None,
+        opened.posted,
         groups=editing.list_group_names(),
         resources=resources,
         rules=editing.describe_rules_below(opened.drafted, opened.key, resources),
     )
-    is_judged = request.method == "POST" and form.is_valid()
-    if is_judged:
-        new_key = NodeKey(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}")
-        changes = build_addition(form, key=new_key, parent=opened.key)
-        if is_kept(request, opened, form, changes, subject=f"{opened.path}.{form.cleaned_data['name']}"):
-            return redirect(editing.node_url(opened.tree, new_key))
-    page = editing.build_node_form(
-        opened.tree,
-        key,
+
+    def propose() -> Proposal:
+        new = NodeKey(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}")
+        changes = build_addition(form, key=new, parent=opened.key)
+        return Proposal(changes=changes, subject=f"{opened.path}.{form.cleaned_data['name']}", opens=new)
+
+    return answer(
+        request,
+        opened,
         form,
+        propose,
         title=f"New node under {opened.node.name}",
         sentence=f"Below {opened.path} on {opened.tree.cluster.name}.",
         has_amounts=True,
-        can_keep=is_judged,
     )
-    return answer(request, page)
 
 
 def build_addition(form: forms.NodeAddForm, *, key: NodeKey, parent: NodeKey) -> list[Change]:
@@ -172,117 +193,104 @@ def build_addition(form: forms.NodeAddForm, *, key: NodeKey, parent: NodeKey) ->
 @require_permission(Permission.QUOTA_CHANGE)
 def node_rename(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
-    form = forms.NameForm(
-        request.POST if request.method == "POST" else None,
-        initial={"version": opened.version, "name": opened.node.name},
-    )
-    is_judged = request.method == "POST" and form.is_valid()
-    if is_judged:
+    form = forms.NameForm(opened.posted, initial={"version": opened.version, "name": opened.node.name})
+
+    def propose() -> Proposal:
         name = form.cleaned_data["name"]
         change = RenameNode(node=opened.key, version=form.read_version, name=name)
-        subject = f"{opened.path.removesuffix(opened.node.name)}{name}"
-        if name == opened.node.name or is_kept(request, opened, form, [change], subject=subject):
-            return redirect(editing.node_url(opened.tree, key))
-    page = editing.build_node_form(opened.tree, key, form, title=f"Rename {opened.node.name}", can_keep=is_judged)
-    return answer(request, page)
+        return Proposal(
+            changes=[change] if name != opened.node.name else [],
+            subject=f"{opened.path.removesuffix(opened.node.name)}{name}",
+        )
+
+    return answer(request, opened, form, propose, title=f"Rename {opened.node.name}")
 
 
 @require_permission(Permission.QUOTA_CHANGE)
 def node_move(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
-    form = forms.MoveForm(
-        request.POST if request.method == "POST" else None,
-        initial={"version": opened.version},
-        parents=editing.list_parents(opened.drafted, opened.key),
-    )
-    is_judged = request.method == "POST" and form.is_valid()
-    if is_judged:
+    parents = editing.list_parents(opened.drafted, opened.key)
+    form = forms.MoveForm(opened.posted, initial={"version": opened.version}, parents=parents)
+
+    def propose() -> Proposal:
         parent = NodeKey(form.cleaned_data["parent"])
         change = MoveNode(node=opened.key, version=form.read_version, parent=parent)
         subject = f"{opened.drafted.after.path(parent)}.{opened.node.name}"
-        if is_kept(request, opened, form, [change], subject=subject):
-            return redirect(editing.node_url(opened.tree, key))
-    page = editing.build_node_form(
-        opened.tree,
-        key,
+        return Proposal(changes=[change], subject=subject)
+
+    return answer(
+        request,
+        opened,
         form,
+        propose,
         title=f"Move {opened.node.name}",
         sentence=f"Now at {opened.path}. Its queue keeps its name, and what runs goes on.",
-        can_keep=is_judged,
     )
-    return answer(request, page)
 
 
 @require_permission(Permission.QUOTA_CHANGE)
 def node_delete(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     """Nothing is lost before the draft is applied, so no name needs typing here."""
     opened = open_node(request, tree_id, key)
-    form = forms.EmptyForm(request.POST if request.method == "POST" else None, initial={"version": opened.version})
-    is_judged = request.method == "POST" and form.is_valid()
-    if is_judged:
+    form = forms.EmptyForm(opened.posted, initial={"version": opened.version})
+
+    def propose() -> Proposal:
         change = DeleteNode(node=opened.key, version=form.read_version)
-        if is_kept(request, opened, form, [change], subject=opened.path):
-            return redirect(editing.node_url(opened.tree, opened.node.parent or key))
+        return Proposal(changes=[change], opens=opened.node.parent)
+
     bound = ", ".join(binding.namespace for binding in opened.node.namespaces)
-    page = editing.build_node_form(
-        opened.tree,
-        key,
+    return answer(
+        request,
+        opened,
         form,
+        propose,
         title=f"Delete {opened.node.name}",
         sentence=f"{opened.path} and its queue go."
         + (f" Its namespaces stay, without a quota: {bound}." if bound else ""),
         submit_label="Delete in the draft",
-        can_keep=is_judged,
         is_danger=True,
     )
-    return answer(request, page)
 
 
 @require_permission(Permission.QUOTA_CHANGE)
 def namespace_bind(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
-    form = forms.NamespaceForm(request.POST if request.method == "POST" else None, initial={"version": opened.version})
-    is_judged = request.method == "POST" and form.is_valid()
-    if is_judged:
-        change = BindNamespace(
-            node=opened.key,
-            version=form.read_version,
-            namespace=form.cleaned_data["namespace"],
-            adopt=form.cleaned_data["adopt"],
-        )
-        if is_kept(request, opened, form, [change], subject=opened.path):
-            return redirect(editing.node_url(opened.tree, key))
-    page = editing.build_node_form(
-        opened.tree,
-        key,
+    form = forms.NamespaceForm(opened.posted, initial={"version": opened.version})
+
+    def propose() -> Proposal:
+        namespace, adopt = form.cleaned_data["namespace"], form.cleaned_data["adopt"]
+        change = BindNamespace(node=opened.key, version=form.read_version, namespace=namespace, adopt=adopt)
+        return Proposal(changes=[change])
+
+    return answer(
+        request,
+        opened,
         form,
+        propose,
         title=f"Bind a namespace to {opened.node.name}",
-        can_keep=is_judged,
         suggestions=editing.list_free_namespaces(opened.tree.cluster, opened.drafted.after),
     )
-    return answer(request, page)
 
 
 @require_permission(Permission.QUOTA_CHANGE)
 def namespace_unbind(request: SignedInRequest, tree_id: int, key: str, namespace: str) -> HttpResponse:
     opened = open_node(request, tree_id, key)
-    form = forms.EmptyForm(request.POST if request.method == "POST" else None, initial={"version": opened.version})
-    is_judged = request.method == "POST" and form.is_valid()
-    if is_judged:
+    form = forms.EmptyForm(opened.posted, initial={"version": opened.version})
+
+    def propose() -> Proposal:
         change = UnbindNamespace(node=opened.key, version=form.read_version, namespace=namespace)
-        if is_kept(request, opened, form, [change], subject=opened.path):
-            return redirect(editing.node_url(opened.tree, key))
-    page = editing.build_node_form(
-        opened.tree,
-        key,
+        return Proposal(changes=[change])
+
+    return answer(
+        request,
+        opened,
         form,
+        propose,
         title=f"Unbind {namespace} from {opened.node.name}",
         sentence="The namespace stays in the cluster; new work in it has no quota and will not start.",
         submit_label="Unbind in the draft",
-        can_keep=is_judged,
         is_danger=True,
     )
-    return answer(request, page)
 
 
 @require_permission(Permission.QUOTA_CHANGE)
@@ -291,19 +299,16 @@ def group_bind(request: SignedInRequest, tree_id: int, key: str) -> HttpResponse
     opened = open_node(request, tree_id, key)
     old = opened.node.group or ""
     form = forms.GroupForm(
-        request.POST if request.method == "POST" else None,
-        initial={"version": opened.version, "group": old},
-        groups=editing.list_group_names(),
+        opened.posted, initial={"version": opened.version, "group": old}, groups=editing.list_group_names()
     )
-    is_judged = request.method == "POST" and form.is_valid()
-    if is_judged:
+
+    def propose() -> Proposal:
         new: str = form.cleaned_data["group"]
-        changes: list[Change] = [UnbindGroup(node=opened.key, version=form.read_version)] if old and new != old else []
+        changes: list[Change] = []
+        if old and new != old:
+            changes.append(UnbindGroup(node=opened.key, version=form.read_version))
         if new and new != old:
             changes.append(BindGroup(node=opened.key, version=form.read_version, group=new))
-        if not changes or is_kept(request, opened, form, changes, subject=opened.path):
-            return redirect(editing.node_url(opened.tree, key))
-    page = editing.build_node_form(
-        opened.tree, key, form, title=f"User group of {opened.node.name}", can_keep=is_judged
-    )
-    return answer(request, page)
+        return Proposal(changes=changes)
+
+    return answer(request, opened, form, propose, title=f"User group of {opened.node.name}")

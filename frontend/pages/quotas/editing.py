@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Required, TypedDict, Unpack
 
 from django.urls import reverse
 
@@ -23,45 +23,39 @@ USUAL_RESOURCES: Final = ("cpu", "memory", GPU)
 MOST_SUGGESTIONS: Final = 200
 
 
+class FormWords(TypedDict, total=False):
+    """What a form about one node says. `has_amounts`: it has the table of quantities."""
+
+    title: Required[str]
+    sentence: str
+    submit_label: str
+    has_amounts: bool
+    is_danger: bool
+    suggestions: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFormPage:
-    """A form about one node. `has_amounts`: it has the table of quantities. `can_keep`: the errors shown are rules between
-    nodes, which a later change of the same draft may mend, so the change may be put into the draft all the same."""
-
     title: str
     sentence: str
     form: DraftForm
     submit_label: str
     back_url: str
     has_amounts: bool
-    can_keep: bool
     is_danger: bool
-    suggestions: tuple[str, ...]
+    suggestions: Sequence[str]
 
 
-def build_node_form(
-    tree: QuotaTree,
-    key: str,
-    form: DraftForm,
-    *,
-    title: str,
-    sentence: str = "",
-    submit_label: str = "Add to the draft",
-    has_amounts: bool = False,
-    can_keep: bool = False,
-    is_danger: bool = False,
-    suggestions: Sequence[str] = (),
-) -> NodeFormPage:
+def build_node_form(form: DraftForm, *, back_url: str, **words: Unpack[FormWords]) -> NodeFormPage:
     return NodeFormPage(
-        title=title,
-        sentence=sentence,
+        title=words["title"],
+        sentence=words.get("sentence", ""),
         form=form,
-        submit_label=submit_label,
-        back_url=node_url(tree, key),
-        has_amounts=has_amounts,
-        can_keep=can_keep,
-        is_danger=is_danger,
-        suggestions=tuple(suggestions),
+        submit_label=words.get("submit_label", "Add to the draft"),
+        back_url=back_url,
+        has_amounts=words.get("has_amounts", False),
+        is_danger=words.get("is_danger", False),
+        suggestions=words.get("suggestions", ()),
     )
 
 

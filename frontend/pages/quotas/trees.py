@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.urls import reverse
-
 from clusters.models import Cluster
 from frontend.forms.quotas import TreeForm
 from frontend.forms.styled import TypedNameForm
-from frontend.pages.quotas.editing import NodeFormPage
+from frontend.pages.links import build_url
+from frontend.pages.quotas.editing import NodeFormPage, build_node_form
 from frontend.pages.quotas.panel import NodePanel
 from frontend.resources import UNLIMITED, count_amount, show_amount, unit_of
 from frontend.words import count_of
@@ -42,7 +41,7 @@ def build_node_detail(tree: QuotaTree, panel: NodePanel) -> NodeDetailPage:
         sentence=f"{panel.kind} of tree {tree.name} on {tree.cluster.name}{_describe_main(panel)}.",
         panel=panel,
         cluster=tree.cluster,
-        back_url=f"{reverse('quotas:quota-list')}?cluster={tree.cluster.name}",
+        back_url=build_url("quotas:quota-list", cluster=tree.cluster.name),
     )
 
 
@@ -73,16 +72,13 @@ def describe_capacity(cluster: Cluster) -> Mapping[str, str]:
 def build_tree_create(cluster: Cluster, form: TreeForm) -> NodeFormPage:
     gpus = cluster.schedulable_capacity.get("nvidia.com/gpu")
     has = f" {cluster.name} can schedule {count_amount('nvidia.com/gpu', gpus)} now." if gpus else ""
-    return NodeFormPage(
+    return build_node_form(
+        form,
         title=f"New quota tree on {cluster.name}",
         sentence=f"The root says how much the whole tree may use: usually Min and Max are the same.{has}",
-        form=form,
         submit_label="Create the tree",
-        back_url=f"{reverse('quotas:quota-list')}?cluster={cluster.name}",
+        back_url=build_url("quotas:quota-list", cluster=cluster.name),
         has_amounts=True,
-        can_keep=False,
-        is_danger=False,
-        suggestions=(),
     )
 
 
@@ -96,6 +92,6 @@ def build_tree_delete(tree: QuotaTree, form: TypedNameForm) -> TreeDeletePage:
             f"{count_of(namespaces, 'namespace')} and the work in them stay, without a quota. This can't be undone."
         ),
         form=form,
-        action=reverse("quotas:tree-delete", args=[tree.pk]),
-        back_url=f"{reverse('quotas:quota-list')}?cluster={tree.cluster.name}",
+        action=build_url("quotas:tree-delete", tree.pk),
+        back_url=build_url("quotas:quota-list", cluster=tree.cluster.name),
     )
