@@ -19,8 +19,9 @@ from django.utils import timezone
 from accounts.services import record_event
 from aidashboard.kit.events import Topic, publish
 from aidashboard.kit.quantity import QuantityError
+from clusters.domain.conditions import LONGEST_PAUSE_SECONDS, SYNCED
 from clusters.kube.kinds import CLUSTER_QUEUE, COHORT, LOCAL_QUEUE, NAMESPACE, RESOURCE_FLAVOR
-from clusters.models import Cluster, ManagedObject, SyncState
+from clusters.models import Cluster, Connection, ManagedObject, SyncState
 from clusters.reconcile import Desired, MatchResult, lease, match_objects, record_failure, record_result
 from quotas.backends import kueue
 from quotas.domain.tree import TreeShapeError
@@ -33,8 +34,17 @@ LEASE_SECONDS: Final = (
     30  # a dead worker keeps a tree this long; a pass that takes longer may be doubled, which is safe
 )
 WAITING_PAUSE: Final = timedelta(seconds=10)
+MOST_WAITING_ATTEMPTS: Final = 3
 PRUNED_KINDS: Final = (COHORT, CLUSTER_QUEUE, NAMESPACE, LOCAL_QUEUE)
 IMMUTABLE_IN_LOCAL_QUEUE: Final = ("spec.clusterQueue",)
+
+# The cluster could not be reached and now can be: nobody should wait out a pause of minutes. Reachable since no longer than the longest
+# pause before the next attempt means that it came back after the last one, or that attempts are still frequent anyway.
+_CAME_BACK: Final = Q(
+    conditions__contains=[{"type": SYNCED, "reason": "Unreachable"}],
+    cluster__connection=Connection.REACHABLE,
+    cluster__connection_since__gt=F("next_attempt_at") - timedelta(seconds=LONGEST_PAUSE_SECONDS),
+)
 
 log = structlog.get_logger(__name__)
 
@@ -59,12 +69,12 @@ def reconcile_tree(tree_id: int, *, holder: str) -> None:
 def list_behind(*, now: datetime) -> list[int]:
     """Trees that want reconciling now: behind, due for another attempt, being deleted, or applied with another capacity."""
     wants = Q(generation__gt=F("observed_generation")) | Q(next_attempt_at__lte=now) | Q(deleting_at__isnull=False)
-    wants |= ~Q(applied_capacity=F("cluster__schedulable_capacity"))
+    wants |= ~Q(applied_capacity=F("cluster__schedulable_capacity")) | _CAME_BACK
     return list(_list_due(now).filter(wants).values_list("pk", flat=True))
 
 
 def list_all(*, now: datetime) -> list[int]:
-    """Every tree that is not waiting out a pause."""
+    """Every tree that is not waiting out a pause, or whose cluster came back meanwhile."""
     return list(_list_due(now).values_list("pk", flat=True))
 
 
@@ -83,7 +93,7 @@ def flavor_owner(cluster_id: int) -> str:
 
 
 def _list_due(now: datetime) -> QuerySet[QuotaTree]:
-    is_due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    is_due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now) | _CAME_BACK
     is_free = Q(lease_until=None) | Q(lease_until__lt=now)
     return QuotaTree.objects.filter(is_due, is_free)
 
@@ -157,9 +167,11 @@ def _join(first: MatchResult, second: MatchResult) -> MatchResult:
 def _record(row: QuotaTree, generation: int, result: MatchResult, *, started_at: datetime) -> None:
     record_result(row, generation=generation, result=result, now=started_at)
     if result.reason == "Waiting" and row.next_attempt_at is not None:
-        # It is not the cluster that fails: something there has to finish, and may do so any moment.
+        # It is not the cluster that fails: something there has to finish, and may do so any moment. However long that takes, a
+        # failure afterwards is among the first.
+        row.attempts = min(row.attempts, MOST_WAITING_ATTEMPTS)
         row.next_attempt_at = min(row.next_attempt_at, timezone.now() + WAITING_PAUSE)
-        row.save(update_fields=["next_attempt_at"])
+        row.save(update_fields=["attempts", "next_attempt_at"])
     healed = [f"{outcome.key}: {outcome.message}" for outcome in result.healed]
     if healed:
         with transaction.atomic():

@@ -8,8 +8,10 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from clusters.models import Cluster, ManagedObject, SyncState
-from clusters.reconcile import lease
+from clusters.domain.matching import ObjectKey
+from clusters.models import Cluster, Connection, ManagedObject, SyncState
+from clusters.reconcile import MatchResult, lease
+from clusters.reconcile.matching import ObjectOutcome
 from clusters.services import retry_managed_object
 from quotas import reconcile, selectors, tasks
 from quotas.models import QuotaTree
@@ -66,6 +68,34 @@ def test_a_failed_attempt_waits_out_its_pause(example: Example):
     assert reconcile.list_all(now=now) == []
     set_fields(example, next_attempt_at=now - timedelta(seconds=1))
     assert list_behind() == [example.tree.pk]
+
+
+def test_a_cluster_that_came_back_is_not_kept_waiting(example: Example, cluster: Cluster):
+    """The pauses between attempts grow to five minutes while a cluster is away."""
+    tasks.reconcile_tree.apply((example.tree.pk,)).get()
+    now = timezone.now()
+    set_fields(example, applied_capacity=CAPACITY, next_attempt_at=now + timedelta(seconds=250))
+    away = Cluster.objects.filter(pk=cluster.pk)
+    for connection, minutes_ago, expected in (
+        (Connection.UNREACHABLE, 0, []),
+        (Connection.REACHABLE, 10, []),
+        (Connection.REACHABLE, 0, [example.tree.pk]),
+    ):
+        away.update(connection=connection, connection_since=now - timedelta(minutes=minutes_ago))
+        assert list_behind() == expected
+        assert reconcile.list_all(now=now) == expected
+
+
+def test_waiting_for_something_in_the_cluster_does_not_lengthen_the_pauses(example: Example):
+    key = ObjectKey(api_version="v1", kind="Namespace", namespace="", name="x")
+    waiting = ObjectOutcome(key=key, subject="", state=SyncState.WAITING, message="It is being deleted.")
+    for _ in range(12):
+        tree = QuotaTree.objects.get()
+        reconcile._record(tree, 2, MatchResult(outcomes=(waiting,)), started_at=timezone.now())
+    tree = QuotaTree.objects.get()
+    assert tree.attempts <= reconcile.MOST_WAITING_ATTEMPTS
+    assert tree.next_attempt_at is not None
+    assert tree.next_attempt_at <= timezone.now() + reconcile.WAITING_PAUSE
 
 
 def test_a_tree_is_forgotten_once_however_many_passes_find_it_gone(example: Example):
