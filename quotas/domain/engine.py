@@ -194,7 +194,7 @@ class Engine:
         for number in range(1, most_rounds + 1):
             cycle = self._scheduler.run_cycle()
             if not cycle.admitted and not cycle.evicted:
-                if not cycle.has_parked:
+                if not cycle.has_parked and not self._scheduler.release_due():
                     return Settlement(tuple(decisions), number, is_settled=True)
                 continue
             decisions += [_describe_admission(number, nomination) for nomination in cycle.admitted]

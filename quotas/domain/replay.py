@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--check", action="store_true", help="compare with the recorded decisions; 1 at the first difference"
     )
     parser.add_argument(
-        "--arrivals", action="store_true", help="the recordings are single arrivals into a running Kueue"
+        "--arrivals", action="store_true", help="the recordings are single arrivals or events into a running Kueue"
     )
     options = parser.parse_args(arguments)
     try:

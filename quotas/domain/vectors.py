@@ -8,7 +8,7 @@ workload with a number of its own, as pods recreated by a controller would.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from aidashboard.kit.quantity import parse_quantity
@@ -23,8 +23,10 @@ from quotas.domain.scheduling.spec import (
     Policy,
     QueueSpec,
     Quota,
+    Reservation,
     ResourceGroup,
     Work,
+    WorkState,
 )
 
 JsonObject = Mapping[str, Any]  # a scenario as json.loads gives it; the readers below name every key they take
@@ -111,19 +113,78 @@ def name_of(recording: JsonObject) -> str:
 
 
 def replay_arrivals(recording: JsonObject) -> list[list[str]]:
-    """What holds quota at rest after each arrival, in the product's mode: the state lives on, evicted work keeps name and age.
+    """What holds quota at rest after each arrival or event, in the product's mode: the state lives on, evicted work keeps name and age.
 
     Raises: KeyError or ValueError for a recording of another form.
     """
+    work = [read_state(entry) for entry in recording.get("work") or ()]
     scenario = recording["scenario"]
-    entries = {f"{entry['cq']}.{entry['prefix']}": entry for step in scenario["steps"] for entry in step["add"]}
-    engine = Engine(read_forest(scenario), Options(fair_sharing=bool(scenario.get("fairSharing"))))
+    options = Options(fair_sharing=bool(scenario.get("fairSharing")))
+    engine = Engine(read_forest(scenario), options, work=work, now=find_end(work))
     admitted = []
-    for number, name in enumerate(recording["arrivals"], start=1):
-        engine.submit(read_work(entries[name.rsplit("-", 1)[0]], name=name, number=number))
+    for event in _list_events(recording):
+        scenario = apply_event(engine, scenario, event)
         engine.settle()
         admitted.append(sorted(engine.admitted()))
     return admitted
+
+
+def _list_events(recording: JsonObject) -> list[JsonObject]:
+    """The events of the recording; an arrival is the submission of one workload of an `add` entry."""
+    if "events" in recording:
+        return list(recording["events"])
+    entries = {
+        f"{entry['cq']}.{entry['prefix']}": entry for step in recording["scenario"]["steps"] for entry in step["add"]
+    }
+    return [
+        {"submit": {**entries[name.rsplit("-", 1)[0]], "name": name, "created": number, "uid": f"{number:012d}"}}
+        for number, name in enumerate(recording["arrivals"], start=1)
+    ]
+
+
+def apply_event(engine: Engine, scenario: JsonObject, event: JsonObject) -> JsonObject:
+    """Tell the engine one event; returns the scenario as it is afterwards. Raises: KeyError or ValueError for another form."""
+    if "submit" in event:
+        engine.submit(read_state(event["submit"]).work)
+        return scenario
+    if "finish" in event:
+        engine.finish(event["finish"])
+        return scenario
+    changed = {**scenario}
+    for kind in ("cohorts", "cqs"):
+        nodes = {node["name"]: node for node in event["change"].get(kind) or ()}
+        changed[kind] = [nodes.get(node["name"], node) for node in scenario.get(kind) or ()]
+    engine.change(read_forest(changed))
+    return changed
+
+
+def read_state(entry: JsonObject) -> WorkState:
+    """A workload as a recording of events holds it: with creation time and UID, and what it holds since when, if it does."""
+    requests = {resource: read_amount(resource, quantity) for resource, quantity in entry["req"].items()}
+    work = Work(
+        name=entry["name"],
+        queue=entry["cq"],
+        pod_sets=(PodSet(requests=requests),),
+        created_at=entry["created"],
+        uid=entry["uid"],
+        priority=entry.get("prio") or 0,
+    )
+    if "holds" not in entry:
+        return WorkState(work=work, is_parked=bool(entry.get("parked")))
+    usage = {
+        (flavor, resource): read_amount(resource, quantity)
+        for flavor, quantities in entry["holds"].items()
+        for resource, quantity in quantities.items()
+    }
+    return WorkState(work=work, reservation=Reservation(usage=usage, reserved_at=entry["reserved"]))
+
+
+def find_end(states: Iterable[WorkState]) -> int:
+    """A time later than everything that has happened."""
+    times = [0]
+    for state in states:
+        times += [state.work.created_at, state.reservation.reserved_at if state.reservation is not None else 0]
+    return max(times) + 1
 
 
 class Replay:

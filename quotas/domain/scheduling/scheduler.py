@@ -25,7 +25,7 @@ class DuplicateWorkloadError(ValueError):
 class Scheduler:
     """`now` is the time that reservations get, in the unit of `Work.created_at`; whoever drives the scheduler sets it."""
 
-    __slots__ = ("_cycles", "_ready", "_shapes", "_without_queue", "forest", "judge", "options", "workloads")
+    __slots__ = ("_cycles", "_due", "_ready", "_shapes", "_without_queue", "forest", "judge", "options", "workloads")
 
     def __init__(self, spec: ForestSpec, options: Options) -> None:
         """Raises: SpecError."""
@@ -37,6 +37,7 @@ class Scheduler:
         self._shapes = Shapes()
         self._ready: dict[Queue, None] = {}
         self._without_queue: dict[str, Work] = {}
+        self._due: dict[TreeRecord, None] = {}
         self._cycles = 0
 
     @property
@@ -82,6 +83,7 @@ class Scheduler:
         del self.workloads[name]
         if workload.usage is None:
             workload.queue.pending.discard(workload)
+            self._due[workload.queue.tree] = None
         else:
             self._free(workload)
 
@@ -103,10 +105,19 @@ class Scheduler:
     def release(self, record: TreeRecord) -> None:
         """Let all that was set aside in a tree be tried again."""
         record.generation += 1
+        self._due.pop(record, None)
         for queue in record.parked:
             queue.pending.release()
             self._ready[queue] = None
         record.parked.clear()
+
+    def release_due(self) -> bool:
+        """Release the trees in which quota came free. Kueue does so a second later, in batches: a preemptor, and the work that it
+        evicted, have been tried again by then."""
+        due = list(self._due)
+        for record in due:
+            self.release(record)
+        return bool(due)
 
     def release_all(self) -> None:
         for record in self.forest.trees:
@@ -151,7 +162,9 @@ class Scheduler:
             yield WorkState(
                 work=workload.work,
                 reservation=describe_reservation(workload, pairs),
-                is_parked=workload.usage is None and pending.is_parked(workload),
+                is_parked=workload.usage is None
+                and pending.is_parked(workload)
+                and workload.queue.tree not in self._due,
                 is_sticky=pending.sticky is workload,
             )
         yield from (WorkState(work=work) for work in self._without_queue.values())
@@ -199,11 +212,12 @@ class Scheduler:
         workload.queue.tree.evicting += is_evicting
 
     def _free(self, workload: Workload) -> None:
-        """Quota comes free: everybody in the tree may try again."""
+        """Quota comes free: everybody in the tree may soon try again."""
         unbook(workload)
         workload.queue.tree.evicting -= workload.is_evicting
         workload.usage, workload.flavors = None, ()
-        self.release(workload.queue.tree)
+        workload.queue.tree.generation += 1
+        self._due[workload.queue.tree] = None
 
     def _drop(self, queue: Queue) -> None:
         """A queue that is gone: its work has nowhere to wait and holds nothing that counts."""
