@@ -1,10 +1,10 @@
 // @ts-check
+import { findPlace, returnTo } from "./focus.js";
 import { concerns, createPace, noteChange, noteEnd, noteStart } from "./pacing.js";
 
 /** @typedef {import("./pacing.js").Pace} Pace */
 
 const FALLBACK_MILLISECONDS = 5000;
-const SILENT_MILLISECONDS = 40_000;
 const UNSETTLED_MILLISECONDS = 1000;
 const REFRESH_EVENT = "aid-refresh";
 
@@ -16,7 +16,7 @@ const REFRESH_EVENT = "aid-refresh";
  */
 class AidLive extends HTMLElement {
   connectedCallback() {
-    /** @type {Map<string, {pace: Pace, clicks: number, timer?: ReturnType<typeof setTimeout>}>} */
+    /** @type {Map<string, {pace: Pace, clicks: number, place: string, timer?: ReturnType<typeof setTimeout>}>} */
     this.regions = new Map();
     this.missed = false;
     this.abort = new AbortController();
@@ -25,6 +25,8 @@ class AidLive extends HTMLElement {
     document.addEventListener("htmx:beforeRequest", (event) => this.markStart(event), options);
     document.addEventListener("htmx:afterRequest", (event) => this.markEnd(event), options);
     document.addEventListener("htmx:beforeSwap", (event) => this.yieldToClick(event), options);
+    document.addEventListener("htmx:beforeSwap", (event) => this.rememberPlace(event), options);
+    document.addEventListener("htmx:afterSwap", (event) => this.returnToPlace(event), options);
     this.watchdog = setInterval(() => this.watch(), FALLBACK_MILLISECONDS);
     this.impatience = setInterval(() => this.refreshUnsettled(), UNSETTLED_MILLISECONDS);
     this.heardAt = performance.now();
@@ -71,7 +73,7 @@ class AidLive extends HTMLElement {
     if (document.hidden) return;
     this.refreshAll();
     // A stream that was refused (a restart of the server answers 502) is closed for good: open another.
-    if (state === EventSource.CLOSED && performance.now() - (this.heardAt ?? 0) > SILENT_MILLISECONDS / 8) this.open();
+    if (state === EventSource.CLOSED && performance.now() - (this.heardAt ?? 0) > FALLBACK_MILLISECONDS) this.open();
   }
 
   show() {
@@ -108,7 +110,7 @@ class AidLive extends HTMLElement {
   regionOf(id) {
     let region = this.regions?.get(id);
     if (!region) {
-      region = { pace: createPace(), clicks: 0 };
+      region = { pace: createPace(), clicks: 0, place: "" };
       this.regions?.set(id, region);
     }
     return region;
@@ -179,6 +181,21 @@ class AidLive extends HTMLElement {
     if (id && !isClick(event) && this.regionOf(id).clicks > 0) /** @type {CustomEvent} */ (event).detail.shouldSwap = false;
   }
 
+  /** @param {Event} event */
+  rememberPlace(event) {
+    const id = liveIdOf(event);
+    const element = document.getElementById(id);
+    if (element) this.regionOf(id).place = findPlace(element);
+  }
+
+  /** @param {Event} event */
+  returnToPlace(event) {
+    const id = liveIdOf(event);
+    const element = document.getElementById(id);
+    const place = element ? this.regionOf(id).place : "";
+    if (element && place) returnTo(element, place);
+  }
+
   /** @param {string} id */
   finish(id) {
     const region = this.regionOf(id);
@@ -204,7 +221,7 @@ function isClick(event) {
 
 /** @param {HTMLElement} element */
 function isHeld(element) {
-  if (element.querySelector("details[open].reason, dialog[open]")) return true;
+  if (element.querySelector("details[open].reason, details[open].menu, dialog[open], .peek-card:not([hidden])")) return true;
   const active = document.activeElement;
   if (!(active instanceof HTMLElement) || !element.contains(active)) return false;
   if (active instanceof HTMLInputElement || active instanceof HTMLTextAreaElement) return active.value !== active.defaultValue;
