@@ -25,8 +25,8 @@ class DraftBar:
     """The draft of one tree in short."""
 
     tree_name: str
-    count: int
     words: str
+    lost: str
     review_url: str
     apply_url: str
     discard_url: str
@@ -99,8 +99,8 @@ def build_draft_bar(tree: QuotaTree, drafted: Drafted) -> DraftBar | None:
     count = len(drafted.changes)
     return DraftBar(
         tree_name=tree.name,
-        count=count,
         words=count_of(count, "change"),
+        lost=f"{count_of(count, 'change')} to {tree.name} {'is' if count == 1 else 'are'} lost. The tree stays as it is.",
         review_url=review_url(tree),
         apply_url=reverse("quotas:draft-apply", args=[tree.pk]),
         discard_url=reverse("quotas:draft-discard", args=[tree.pk]),

@@ -148,6 +148,7 @@ def test_a_metrics_source_is_checked_kept_and_taken_away(client: Client, admin: 
     text = read(client, "/clusters/prod-a")
     assert "http://127.0.0.1:9 Token stored" in text
     assert "t0ken" not in client.get("/clusters/prod-a/prometheus").content.decode()
+    assert "Its address and token are lost here." in read(client, "/clusters/prod-a/prometheus")
     client.post("/clusters/prod-a/prometheus", {"do": "remove"})
     assert not PrometheusSource.objects.exists()
 

@@ -209,6 +209,15 @@ def test_one_change_can_be_taken_out(client: Client, admin: User, team: QuotaNod
     assert [change["kind"] for change in QuotaDraft.objects.get().changes] == ["rename-node"]
 
 
+def test_a_draft_is_not_lost_by_one_wrong_click(client: Client, admin: User, team: QuotaNode) -> None:
+    client.post(edit_url(team, "rename"), {"version": "1", "name": "language"})
+    html = client.get("/quotas/").content.decode()
+    buttons = re.findall(rf'action="/quotas/{team.tree_id}/draft/discard">(.*?)</form>', html, re.DOTALL)
+    assert len(buttons) == 1
+    assert "1 change to root is lost. The tree stays as it is." in buttons[0]
+    assert re.search(r'<details class="menu">\s*<summary class="btn btn-bare">Discard</summary>', html)
+
+
 def test_discarding_changes_nothing(client: Client, admin: User, team: QuotaNode) -> None:
     client.post(edit_url(team, "rename"), {"name": "language"})
     client.post(f"/quotas/{team.tree_id}/draft/discard")
