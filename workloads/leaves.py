@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from accounts.models import User
@@ -151,16 +151,24 @@ def _build_room(leaf: NodeView, tree: TreeUsage, resource: str) -> LeafRoom:
         free_within_min=within_min,
         can_borrow=max(0, (available or 0) - within_min),
         pending_gpus=item.pending if item else 0,
+        above=tuple(
+            (node, max(0, ceiling - used))
+            for node, ceiling, used in _walk_up(leaf, tree, resource)
+            if node != leaf.id and ceiling is not None
+        ),
     )
 
 
 def _path_rooms(leaf: NodeView, tree: TreeUsage, resource: str) -> list[tuple[int | None, int]]:
     """`(ceiling, used)` of the nodes from the leaf up; the root's ceiling includes what the cluster can schedule."""
-    rooms: list[tuple[int | None, int]] = []
+    return [(ceiling, used) for _, ceiling, used in _walk_up(leaf, tree, resource)]
+
+
+def _walk_up(leaf: NodeView, tree: TreeUsage, resource: str) -> Iterator[tuple[int, int | None, int]]:
+    """`(node, ceiling, used)` likewise."""
     node: NodeView | None = leaf
     while node is not None:
         item = node.usage.resources.get(resource) if node.usage else None
         if item is not None:
-            rooms.append((item.reachable if node.is_root else item.max, item.used))
+            yield node.id, item.reachable if node.is_root else item.max, item.used
         node = None if node.parent_id is None else tree.find(node.parent_id)
-    return rooms

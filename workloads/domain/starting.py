@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafRoom:
-    """The room in one leaf for GPUs. `min_gpus` and `max_gpus` as set, None is unlimited."""
+    """The room in one leaf for GPUs. `min_gpus` and `max_gpus` as set, None is unlimited.
+
+    `above` holds `(node, room)` of the quotas on the way to the root that have a ceiling: leaves below the same one share its room.
+    """
 
     node_id: int
     name: str
@@ -24,6 +27,7 @@ class LeafRoom:
     free_within_min: int
     can_borrow: int
     pending_gpus: int
+    above: tuple[tuple[int, int], ...] = ()
 
     @property
     def startable(self) -> int:
@@ -49,7 +53,7 @@ def describe_start(leaves: Sequence[LeafRoom], *, largest_block: int, free_gpus:
     if not leaves:
         return "You are in no group with a quota: ask an administrator for one."
     guaranteed = sum(leaf.free_within_min for leaf in leaves)
-    startable = min(sum(leaf.startable for leaf in leaves), free_gpus)
+    startable = min(count_startable(leaves), free_gpus)
     if guaranteed > free_gpus:
         lent = guaranteed - free_gpus
         return (
@@ -65,6 +69,24 @@ def describe_start(leaves: Sequence[LeafRoom], *, largest_block: int, free_gpus:
     if guaranteed == 0:
         return f"You can start {say_gpus(startable)} now, all borrowed: they may be reclaimed. {block}"
     return f"You can start {say_gpus(startable)} now: {guaranteed} guaranteed, {borrowed} borrowed that may be reclaimed. {block}"
+
+
+def count_startable(leaves: Sequence[LeafRoom]) -> int:
+    """What all of these leaves together can start: what is guaranteed, and as much more as the quotas above have room for.
+
+    Example: two leaves that can each borrow 10, below a quota with room for 10 -> 10.
+    """
+    left: dict[int, int] = {}
+    for leaf in leaves:
+        for node, room in leaf.above:
+            left[node] = left.get(node, room) - leaf.free_within_min
+    total = sum(leaf.free_within_min for leaf in leaves)
+    for leaf in leaves:
+        more = max(0, min([leaf.can_borrow, *(left[node] for node, _ in leaf.above)]))
+        for node, _ in leaf.above:
+            left[node] -= more
+        total += more
+    return total
 
 
 def find_available(path: Sequence[tuple[int | None, int]]) -> int | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from workloads.domain.starting import LeafRoom, describe_start, find_available
+from workloads.domain.starting import LeafRoom, count_startable, describe_start, find_available
 
 ROOM = LeafRoom(
     node_id=1,
@@ -73,6 +73,28 @@ def test_the_sentence_says_what_is_guaranteed_and_what_is_borrowed(
 ) -> None:
     room = replace(ROOM, free_within_min=free_within_min, can_borrow=can_borrow)
     assert describe_start([room], largest_block=block, free_gpus=free_gpus) == sentence
+
+
+@pytest.mark.parametrize(
+    ("leaves", "together"),
+    [
+        # Each could borrow the ten that are left above them, and not both.
+        ([(0, 10, ((9, 10),)), (0, 10, ((9, 10),))], 10),
+        ([(0, 10, ((9, 15),)), (0, 10, ((9, 15),))], 15),
+        ([(0, 10, ((8, 10), (9, 12))), (0, 10, ((7, 10), (9, 12)))], 12),
+        # What is guaranteed comes first, and is had even where others have taken the room above.
+        ([(4, 6, ((9, 10),)), (4, 6, ((9, 10),))], 10),
+        ([(8, 0, ((9, 0),)), (0, 5, ((9, 0),))], 8),
+        # Quotas that share nothing, or a ceiling that nobody set.
+        ([(0, 10, ((8, 10),)), (0, 10, ((9, 10),))], 20),
+        ([(2, 3, ()), (0, 4, ())], 9),
+    ],
+)
+def test_leaves_below_one_ceiling_share_its_room(
+    leaves: list[tuple[int, int, tuple[tuple[int, int], ...]]], together: int
+) -> None:
+    rooms = [replace(ROOM, free_within_min=own, can_borrow=more, above=above) for own, more, above in leaves]
+    assert count_startable(rooms) == together
 
 
 def test_who_has_no_quota_is_told_so() -> None:
