@@ -90,7 +90,7 @@ class Assigner:
         flavors: list[Mapping[str, str]] = []
         progress: list[Mapping[str, int]] = []
         level = 0
-        for position, demand in enumerate(plan):
+        for position, demand in enumerate(plan.pod_sets):
             chosen: dict[str, str] = {}
             stops: dict[str, int] = {}
             booked: list[tuple[int, int]] = []
@@ -123,7 +123,7 @@ class Assigner:
             contested=tuple(contested),
             flavors=tuple(flavors),
             tried=tuple(progress),
-            counts=tuple(demand.count for demand in plan),
+            counts=tuple(demand.count for demand in plan.pod_sets),
         )
 
     def _scan(

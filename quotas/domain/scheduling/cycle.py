@@ -43,7 +43,12 @@ class CycleRun:
         self._victims: dict[Workload, None] = {}
 
     def run(self, heads: Iterable[Workload], *, is_fair: bool) -> Cycle:
-        nominations = [self._nominate(workload) for workload in heads]
+        nominations = []
+        for workload in heads:
+            if self._judge.is_hopeless(workload):
+                self._set_aside(workload)
+            else:
+                nominations.append(self._nominate(workload))
         for nomination in order_fairly(nominations) if is_fair else sorted(nominations, key=lambda one: one.order):
             self._process(nomination)
         for queue, place, amount in reversed(self._held):

@@ -108,6 +108,7 @@ class Forest:
         record.queues = [node for node in nodes if isinstance(node, Queue)]
         for queue in record.queues:
             queue.plans.clear()
+            queue.reach = None
             queue.borrowing_limits.clear()
         for node in reversed(nodes):
             self._count_node(node, record)

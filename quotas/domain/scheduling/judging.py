@@ -10,6 +10,7 @@ from quotas.domain.scheduling.fair import FairSearch
 from quotas.domain.scheduling.frs import FlavorResources
 from quotas.domain.scheduling.nominations import Nomination
 from quotas.domain.scheduling.plans import Plan, make_plan
+from quotas.domain.scheduling.prospects import Prospects
 from quotas.domain.scheduling.spec import FlavorSpec, Options
 from quotas.domain.scheduling.victims import Protection, Target
 from quotas.domain.scheduling.workloads import Amounts, Workload
@@ -18,15 +19,21 @@ from quotas.domain.scheduling.workloads import Amounts, Workload
 class Judge:
     """`flavors` may be replaced when the cluster's are; plans are kept on the queues."""
 
-    __slots__ = ("_assigner", "_found", "_frs", "_search", "flavors", "protection")
+    __slots__ = ("_assigner", "_found", "_frs", "_prospects", "_search", "flavors", "protection")
 
     def __init__(self, frs: FlavorResources, options: Options) -> None:
         self._frs = frs
         self._search = FairSearch if options.fair_sharing else ClassicalSearch
         self._assigner = Assigner(self._find_victims, is_fair=options.fair_sharing)
         self._found: dict[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], list[Target]] = {}
+        self._prospects = Prospects(is_fair=options.fair_sharing)
         self.flavors: Mapping[str, FlavorSpec] = {}
         self.protection = Protection(options.minimum_run)
+
+    def is_hopeless(self, workload: Workload) -> bool:
+        """Whether `nominate` would for certain find neither room nor victims; False where that takes a closer look."""
+        usage = self.plan(workload).only_usage
+        return usage is not None and self._prospects.are_nil(workload, usage)
 
     def nominate(
         self,
@@ -37,8 +44,8 @@ class Judge:
         note: Note | None = None,
     ) -> Nomination:
         """Flavors and victims for all its pods, or else for as many as its pod sets can do with."""
-        found = self._try(workload, self._plan(workload), tried, only, note)
-        if _is_good(found) or not any(pod_set.min_count is not None for pod_set in workload.work.pod_sets):
+        found = self._try(workload, self.plan(workload), tried, only, note)
+        if _is_good(found) or not workload.may_shrink:
             return found
         return self._try_fewer(workload, tried, only) or found
 
@@ -77,7 +84,8 @@ class Judge:
                 low = middle + 1
         return best
 
-    def _plan(self, workload: Workload) -> Plan:
+    def plan(self, workload: Workload) -> Plan:
+        """What the workload asks of its queue, made once per shape."""
         plan = workload.queue.plans.get(workload.shape)
         if plan is None:
             plan = make_plan(workload.queue.spec, workload.work.pod_sets, self.flavors, self._frs)

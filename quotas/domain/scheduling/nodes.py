@@ -17,6 +17,7 @@ from quotas.domain.scheduling.spec import UNLIMITED, CohortSpec, QueueSpec
 if TYPE_CHECKING:
     from quotas.domain.scheduling.pending import PendingWork
     from quotas.domain.scheduling.plans import Plan
+    from quotas.domain.scheduling.prospects import Reach
     from quotas.domain.scheduling.workloads import Workload
 
 NO_LIMIT: Final = 1 << 80
@@ -191,11 +192,11 @@ class Node:
 class TreeRecord:
     """What is remembered of one whole tree.
 
-    `parked`: its queues that have set work aside. `generation` grows when quota or usage goes. `evicting`: how many of its workloads
-    hold quota although they are on their way out.
+    `parked`: its queues that have set work aside. `generation` grows when quota or usage goes, `epoch` whenever work comes to hold
+    quota or ceases to. `evicting`: how many of its workloads hold quota although they are on their way out.
     """
 
-    __slots__ = ("evicting", "generation", "parked", "queues", "root", "specs")
+    __slots__ = ("epoch", "evicting", "generation", "parked", "queues", "root", "specs")
 
     def __init__(self, root: Queue | Cohort, specs: tuple[QueueSpec | CohortSpec, ...]) -> None:
         self.root = root
@@ -203,6 +204,7 @@ class TreeRecord:
         self.queues: list[Queue] = []
         self.parked: dict[Queue, None] = {}
         self.generation = 0
+        self.epoch = 0
         self.evicting = 0
 
 
@@ -221,13 +223,14 @@ class Cohort(Node):
 class Queue(Node):
     """A ClusterQueue: its accounts, the work that holds quota in the order in which it would be evicted, and the work that waits."""
 
-    __slots__ = ("borrowing_limits", "holders", "pending", "plans", "spec")
+    __slots__ = ("borrowing_limits", "holders", "pending", "plans", "reach", "spec")
 
     def __init__(self, spec: QueueSpec, pending: PendingWork) -> None:
         super().__init__(spec.name)
         self.spec = spec
         self.borrowing_limits: dict[int, int] = {}
         self.plans: dict[int, Plan] = {}
+        self.reach: Reach | None = None
         self.holders: list[tuple[int, int, int, str, Workload]] = []
         self.pending = pending
 

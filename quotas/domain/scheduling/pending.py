@@ -18,13 +18,18 @@ GroupKey = tuple[int, int]
 class Group:
     """Equal workloads, oldest first. Those that left stay in the heap until they come to its top."""
 
-    __slots__ = ("heap", "is_parked", "members", "priority")
+    __slots__ = ("heap", "is_parked", "listed", "members", "priority")
 
     def __init__(self, priority: int) -> None:
         self.priority = priority
         self.heap: list[tuple[int, str, Workload]] = []
         self.members: set[Workload] = set()
         self.is_parked = False
+        self.listed: Workload | None = None  # under whom it stands among the active ones
+
+    def __lt__(self, other: Group) -> bool:
+        """Entries that differ in nothing else are equal."""
+        return False
 
     def first(self) -> Workload | None:
         heap = self.heap
@@ -91,6 +96,8 @@ class PendingWork:
             if not group.is_parked and group.members and group.first() is workload:
                 return workload
             heapq.heappop(active)
+            if group.listed is workload:
+                group.listed = None
         return None
 
     def park(self, workload: Workload) -> None:
@@ -114,5 +121,6 @@ class PendingWork:
 
     def _enlist(self, group: Group) -> None:
         first = group.first()
-        if first is not None:
+        if first is not None and group.listed is not first:
+            group.listed = first
             heapq.heappush(self._active, (-first.priority, first.queue_time, first.uid, first, group))

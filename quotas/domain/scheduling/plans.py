@@ -38,7 +38,12 @@ class PodSetDemand:
     uncovered: str | None
 
 
-Plan = tuple[PodSetDemand, ...]
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`only_usage`: what it comes to when there is no choice between flavors, every amount under its place; else None."""
+
+    pod_sets: tuple[PodSetDemand, ...]
+    only_usage: tuple[tuple[int, int], ...] | None
 
 
 def make_plan(
@@ -50,9 +55,21 @@ def make_plan(
 ) -> Plan:
     """`counts`: pods per pod set instead of what they ask for, in partial admission."""
     numbers = counts if counts is not None else [pod_set.count for pod_set in pod_sets]
-    return tuple(
+    demands = tuple(
         _make_pod_set(spec, pod_set, count, flavors, frs) for pod_set, count in zip(pod_sets, numbers, strict=True)
     )
+    return Plan(demands, _find_only_usage(demands))
+
+
+def _find_only_usage(demands: tuple[PodSetDemand, ...]) -> tuple[tuple[int, int], ...] | None:
+    usage: dict[int, int] = {}
+    for demand in demands:
+        for group in demand.groups:
+            if len(group.options) != 1:
+                return None
+            for place, amount in group.options[0].demands:
+                usage[place] = usage.get(place, 0) + amount
+    return tuple(usage.items())
 
 
 def _make_pod_set(

@@ -21,6 +21,7 @@ class Workload:
     __slots__ = (
         "flavors",
         "is_evicting",
+        "may_shrink",
         "name",
         "priority",
         "progress",
@@ -41,6 +42,7 @@ class Workload:
         self.queue_time = work.created_at if work.queue_time is None else work.queue_time
         self.uid = work.uid
         self.shape = shape
+        self.may_shrink = any(pod_set.min_count is not None for pod_set in work.pod_sets)
         self.usage: Amounts | None = None
         self.reserved_at = 0
         self.is_evicting = False

@@ -1,0 +1,139 @@
+"""A quick No. Whenever quota comes free, all that was set aside in the tree is tried again, and nearly all of it in vain.
+
+What can be said of a queue for all of its work is measured once as long as nobody gets or loses quota; a request is then compared
+with that. The answer is either "neither room nor victims, for certain", or "look closer" (`Judge.nominate`), never a Yes.
+"""
+
+from __future__ import annotations
+
+from quotas.domain.scheduling.nodes import Cohort, Node, Queue
+from quotas.domain.scheduling.spec import Policy, QueueingStrategy
+from quotas.domain.scheduling.workloads import Workload
+
+
+class Reach:
+    """Per place: `available`, what the queue could get at once; `entitled`, what it could claim back from others, that is the most
+    that some subtree of its own below the root can still hold of its own quota; `unused`, the rest of its own quota."""
+
+    __slots__ = ("_lower", "available", "entitled", "epoch", "unused")
+
+    def __init__(self, queue: Queue) -> None:
+        self.epoch = queue.tree.epoch
+        places = range(len(queue.nominal))
+        self.available = [queue.available(place) for place in places]
+        self.entitled = [_find_entitlement(queue, place) for place in places]
+        self.unused = [queue.nominal[place] - queue.usage[place] for place in places]
+        self._lower: dict[int, list[int]] = {}
+
+    def evictable(self, queue: Queue, priority: int) -> list[int]:
+        """What the queue's own work holds that a workload of this priority may evict, at most."""
+        held = self._lower.get(priority)
+        if held is None:
+            held = self._lower[priority] = [0] * len(self.available)
+            for holder in queue.holders:
+                victim = holder[4]
+                if _may_evict_own(queue.spec.within_queue, priority, victim.priority):
+                    for place, amount in victim.usage or ():
+                        held[place] += amount
+        return held
+
+
+def _find_entitlement(queue: Queue, place: int) -> int:
+    node: Node = queue
+    private_below, most = 0, queue.subtree[place] - queue.usage[place]
+    while node.parent is not None:
+        most = max(most, private_below + node.subtree[place] - node.usage[place])
+        private_below += node.local_available(place)
+        node = node.parent
+    return most
+
+
+class Prospects:
+    """`are_nil` says No for certain, or nothing."""
+
+    __slots__ = ("_is_fair", "_tops")
+
+    def __init__(self, *, is_fair: bool) -> None:
+        self._is_fair = is_fair
+        self._tops: dict[Cohort, tuple[int, list[tuple[tuple[int, float], Node]]]] = {}
+
+    def are_nil(self, workload: Workload, usage: tuple[tuple[int, int], ...]) -> bool:
+        queue = workload.queue
+        spec = queue.spec
+        # Where a head that gets nothing would still leave a trace in its cycle, or might do with less, it has to be judged.
+        if (
+            spec.reclaim is not Policy.ANY
+            or spec.strategy is not QueueingStrategy.BEST_EFFORT_FIFO
+            or queue.tree.evicting
+        ):
+            return False
+        if workload.may_shrink:
+            return False
+        reach = queue.reach
+        if reach is None or reach.epoch != queue.tree.epoch:
+            reach = queue.reach = Reach(queue)
+        own = reach.evictable(queue, workload.priority)
+        if not any(amount > reach.available[place] + own[place] for place, amount in usage):
+            return False
+        if self._is_fair:
+            return self._is_above_everybody(queue, usage, reach, own)
+        if spec.borrow is not Policy.NEVER:
+            return False
+        is_entitled = all(amount <= reach.entitled[place] for place, amount in usage)
+        could_stay_within = all(amount <= reach.unused[place] + own[place] for place, amount in usage)
+        return not is_entitled and not could_stay_within
+
+    def _is_above_everybody(
+        self, queue: Queue, usage: tuple[tuple[int, int], ...], reach: Reach, own: list[int]
+    ) -> bool:
+        """Whether the request, though all evictable work of its own queue went, would put the preemptor's side above every other at
+        every level, so that there is no share to be evened."""
+        if queue.parent is None:
+            return True
+        contested = [(place, amount) for place, amount in usage if amount > reach.available[place]]
+        if all(amount <= reach.unused[place] + own[place] for place, amount in contested):
+            return False
+        path: list[Node] = []
+        node: Node | None = queue
+        while node is not None:
+            path.append(node)
+            node = node.parent
+        tops = [self._find_top(one) for one in path[:-1]]
+        saved = [one.save() for one in path]
+        leaving = [(place, amount) for place, amount in enumerate(own) if amount]
+        for place, amount in leaving:
+            queue.remove(place, amount)
+        for place, amount in usage:
+            queue.add(place, amount)
+        is_above = all(one.share() > top for one, top in zip(path, tops, strict=False))
+        for place, amount in usage:
+            queue.remove(place, amount)
+        for place, amount in leaving:
+            queue.add(place, amount)
+        for one, cache in zip(path, saved, strict=True):
+            one.restore(cache)
+        return is_above
+
+    def _find_top(self, node: Node) -> tuple[int, float]:
+        """The highest share among the siblings of a node."""
+        cohort = node.parent
+        if cohort is None:
+            return (-1, 0.0)
+        known = self._tops.get(cohort)
+        if known is None or known[0] != node.tree.epoch:
+            children: list[Node] = [*cohort.cohorts, *cohort.queues]
+            tops = sorted(((child.share(), child.name, child) for child in children), reverse=True)[:2]
+            known = self._tops[cohort] = node.tree.epoch, [(share, child) for share, _, child in tops]
+        return next((share for share, child in known[1] if child is not node), (-1, 0.0))
+
+
+def _may_evict_own(policy: Policy, priority: int, victim_priority: int) -> bool:
+    """At most: between equal priorities age decides, which is not asked here."""
+    match policy:
+        case Policy.NEVER:
+            return False
+        case Policy.ANY:
+            return True
+        case Policy.LOWER_PRIORITY:
+            return victim_priority < priority
+    return victim_priority <= priority
