@@ -15,7 +15,11 @@ from aidashboard.kit.quantity import QuantityError, parse_amount, parse_ceiling
 from frontend.forms.styled import StyledForm
 from frontend.resources import name_resource, unit_of
 
-NAME_HELP: Final = "Lower-case letters, digits and hyphens. The queue in the cluster gets its name from it, once."
+# As the rule of the domain has it; what is longer could be made by the API and not be typed here.
+LONGEST_NAME: Final = 65
+NAME_HELP: Final = (
+    "Letters, digits, hyphens and underscores, without a dot. The queue in the cluster gets its name from it, once."
+)
 NAMESPACES_HELP: Final = "Separated by spaces or commas. They are created in the cluster."
 ADOPT_LABEL: Final = "They exist already: adopt them as they are"
 UNLIMITED_HINT: Final = "unlimited"
@@ -61,9 +65,13 @@ class DraftForm(StyledForm):
         """Put each finding about the node `subject` at its field, the others on top."""
         self.breaks_rules = True
         for finding in findings:
-            field = self.field_aliases.get(finding.field, finding.field)
+            field = self.place(finding)
             is_here = finding.subject in {"", subject} and field in self.fields
             self.add_error(field if is_here else None, finding.message)
+
+    def place(self, finding: Finding) -> str:
+        """Our field that a finding is about."""
+        return self.field_aliases.get(finding.field, finding.field)
 
 
 class QuantitiesForm(DraftForm):
@@ -141,6 +149,12 @@ class QuantitiesForm(DraftForm):
             edits[other] = text
         return edits
 
+    def place(self, finding: Finding) -> str:
+        """Min and Max that contradict each other: the mistake is in the one that was typed."""
+        kind, _, resource = finding.field.partition(".")
+        is_typed_max = kind == "min" and resource in self.edits("max") and resource not in self.edits("min")
+        return f"max.{resource}" if finding.rule == "V1" and is_typed_max else super().place(finding)
+
     def quantities(self, kind: str) -> dict[str, str]:
         """All quantities that are given."""
         old = self.old_min if kind == "min" else self.old_max
@@ -174,7 +188,7 @@ class QuantitiesForm(DraftForm):
 class NodeAddForm(QuantitiesForm):
     """A new node, at once with its namespaces and its group."""
 
-    name = forms.CharField(label="Name", max_length=63, help_text=NAME_HELP)
+    name = forms.CharField(label="Name", max_length=LONGEST_NAME, help_text=NAME_HELP)
     namespaces = forms.CharField(label="Namespaces", required=False, max_length=2000, help_text=NAMESPACES_HELP)
     adopt = forms.BooleanField(label=ADOPT_LABEL, required=False)
     group = forms.ChoiceField(
@@ -194,13 +208,13 @@ class NodeAddForm(QuantitiesForm):
 class TreeForm(QuantitiesForm):
     """A new tree: its root."""
 
-    name = forms.CharField(label="Name", max_length=63, initial="root", help_text=NAME_HELP)
+    name = forms.CharField(label="Name", max_length=LONGEST_NAME, initial="root", help_text=NAME_HELP)
     field_order = ("name",)
 
 
 class NameForm(DraftForm):
     name = forms.CharField(
-        label="Name", max_length=63, help_text="The queue keeps its name, so nothing that runs is disturbed."
+        label="Name", max_length=LONGEST_NAME, help_text="The queue keeps its name, so nothing that runs is disturbed."
     )
 
 
@@ -270,4 +284,4 @@ def _build_group_field(field: forms.Field, groups: Sequence[str]) -> forms.Field
 class ApplyForm(StyledForm):
     """`typed_name` lifts the rule about running pods when it is the tree's name."""
 
-    typed_name = forms.CharField(required=False, max_length=63)
+    typed_name = forms.CharField(required=False, max_length=LONGEST_NAME)

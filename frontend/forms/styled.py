@@ -36,7 +36,7 @@ class TypedNameForm(StyledForm):
     """Asks for the name of what will be lost, for things that can't be undone. `undone` says what did not happen when it is another."""
 
     typed_name = forms.CharField(
-        max_length=63,
+        max_length=65,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
 
