@@ -6,20 +6,18 @@ from django.http import HttpResponseBase
 
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
-from frontend.chosen_cluster import get_chosen_cluster
+from clusters.models import Cluster
 from frontend.pages import gpus as gpu_pages
 from frontend.pages import node_detail as detail_pages
 from frontend.pages import nodes as pages
 from frontend.rendering import render_csv, render_page
 from frontend.tables import read_table_query
-from frontend.views.without_cluster import render_without_cluster
+from frontend.views.on_cluster import on_cluster
 
 
 @require_permission(Permission.NODE_VIEW)
-def node_list(request: SignedInRequest) -> HttpResponseBase:
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title="Nodes & GPUs")
+@on_cluster("Nodes & GPUs")
+def node_list(request: SignedInRequest, cluster: Cluster) -> HttpResponseBase:
     table = read_table_query(request, sortable=pages.SORTABLE, default_sort="name")
     if table.is_csv:
         rows = pages.list_csv_rows(table, cluster=cluster)
@@ -28,10 +26,8 @@ def node_list(request: SignedInRequest) -> HttpResponseBase:
 
 
 @require_permission(Permission.NODE_VIEW)
-def gpu_list(request: SignedInRequest) -> HttpResponseBase:
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title="GPUs")
+@on_cluster("GPUs")
+def gpu_list(request: SignedInRequest, cluster: Cluster) -> HttpResponseBase:
     table = read_table_query(request, sortable=gpu_pages.SORTABLE, default_sort="node")
     if table.is_csv:
         rows = gpu_pages.list_csv_rows(table, cluster=cluster)
@@ -40,17 +36,13 @@ def gpu_list(request: SignedInRequest) -> HttpResponseBase:
 
 
 @require_permission(Permission.NODE_VIEW)
-def node_detail(request: SignedInRequest, name: str) -> HttpResponseBase:
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title=name)
+@on_cluster("Node")
+def node_detail(request: SignedInRequest, cluster: Cluster, name: str) -> HttpResponseBase:
     return render_page(request, "nodes/node_detail.html", detail_pages.build_node_detail(name, cluster=cluster))
 
 
 @require_permission(Permission.NODE_VIEW)
-def node_peek(request: SignedInRequest, name: str) -> HttpResponseBase:
+@on_cluster("Node")
+def node_peek(request: SignedInRequest, cluster: Cluster, name: str) -> HttpResponseBase:
     """The small card of a node that the heat strip shows on hover."""
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title=name)
     return render_page(request, "nodes/peek.html", detail_pages.build_node_peek(name, cluster=cluster))

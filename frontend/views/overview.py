@@ -10,20 +10,19 @@ from django.utils import timezone
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
 from clusters.errors import ClusterMissingError
+from clusters.models import Cluster
 from frontend.chosen_cluster import get_chosen_cluster
 from frontend.pages import overview as pages
 from frontend.rendering import find_fragment, render_page
 from frontend.tables import read_table_query
-from frontend.views.without_cluster import render_without_cluster
+from frontend.views.on_cluster import on_cluster
 
 TEMPLATE: Final = "overview/overview.html"
 
 
 @require_permission(Permission.CLUSTER_VIEW)
-def overview(request: SignedInRequest) -> HttpResponse:
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title="Overview")
+@on_cluster("Overview")
+def overview(request: SignedInRequest, cluster: Cluster) -> HttpResponse:
     fragment = find_fragment(request, TEMPLATE)
     now = timezone.now()
     if fragment is not None:
@@ -45,10 +44,8 @@ def history(request: SignedInRequest) -> HttpResponseBase:
 
 
 @require_permission(Permission.CLUSTER_VIEW)
-def history_table(request: SignedInRequest) -> HttpResponse:
+@on_cluster("Allocation and utilisation")
+def history_table(request: SignedInRequest, cluster: Cluster) -> HttpResponse:
     """The same as a table."""
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title="Allocation and utilisation")
     page = pages.build_history_table(read_table_query(request), cluster=cluster)
     return render_page(request, "overview/history_table.html", page)

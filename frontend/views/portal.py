@@ -7,16 +7,14 @@ from django.utils import timezone
 
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
-from frontend.chosen_cluster import get_chosen_cluster
+from clusters.models import Cluster
 from frontend.pages import portal as pages
 from frontend.rendering import render_page
-from frontend.views.without_cluster import render_without_cluster
+from frontend.views.on_cluster import on_cluster
 
 
 @require_permission(Permission.PORTAL_VIEW)
-def home(request: SignedInRequest) -> HttpResponse:
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title="Home")
+@on_cluster("Home")
+def home(request: SignedInRequest, cluster: Cluster) -> HttpResponse:
     page = pages.build_home(cluster=cluster, viewer=request.user, now=timezone.now())
     return render_page(request, "portal/home.html", page)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
 from aidashboard.kit.errors import MissingError
+from clusters.models import Cluster
 from frontend.chosen_cluster import get_chosen_cluster, remember_cluster
 from frontend.drafting import read_drafted
 from frontend.forms.findings import show_findings
@@ -21,15 +22,13 @@ from frontend.pages.quotas.panel import build_panel
 from frontend.rendering import render_csv, render_page
 from frontend.svg.quota_bar import BarSize
 from frontend.tables import read_table_query
-from frontend.views.without_cluster import render_without_cluster
+from frontend.views.on_cluster import on_cluster
 from quotas import selectors, services
 
 
 @require_permission(Permission.QUOTA_VIEW)
-def quota_list(request: SignedInRequest) -> HttpResponseBase:
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title="Quotas" if request.user.is_admin else "Your quota")
+@on_cluster("Quotas")
+def quota_list(request: SignedInRequest, cluster: Cluster) -> HttpResponseBase:
     remember_cluster(request, cluster)
     table = read_table_query(request)
     if table.is_csv:

@@ -11,19 +11,17 @@ from django.views.decorators.http import require_POST
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
 from clusters import selectors, services
-from frontend.chosen_cluster import get_chosen_cluster
+from clusters.models import Cluster
 from frontend.pages import sync as pages
 from frontend.pages.links import build_url
 from frontend.rendering import render_csv, render_page
 from frontend.tables import read_table_query
-from frontend.views.without_cluster import render_without_cluster
+from frontend.views.on_cluster import on_cluster
 
 
 @require_permission(Permission.SYNC_VIEW)
-def sync_list(request: SignedInRequest) -> HttpResponseBase:
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title="Sync")
+@on_cluster("Sync")
+def sync_list(request: SignedInRequest, cluster: Cluster) -> HttpResponseBase:
     table = read_table_query(request, sortable=pages.SORTABLE)
     if table.is_csv:
         return render_csv(f"sync-{cluster.name}", pages.CSV_HEADER, pages.list_csv_rows(table, cluster=cluster))

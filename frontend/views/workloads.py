@@ -7,21 +7,19 @@ from django.utils import timezone
 
 from accounts.domain.roles import Permission
 from accounts.permissions import SignedInRequest, require_permission
+from clusters.models import Cluster
 from clusters.selectors import get_cluster
-from frontend.chosen_cluster import get_chosen_cluster
 from frontend.pages import workload_detail as detail_pages
 from frontend.pages import workloads as pages
 from frontend.rendering import render_csv, render_page
 from frontend.tables import read_table_query
-from frontend.views.without_cluster import render_without_cluster
+from frontend.views.on_cluster import on_cluster
 from workloads import selectors
 
 
 @require_permission(Permission.WORKLOAD_VIEW)
-def workload_list(request: SignedInRequest) -> HttpResponseBase:
-    cluster = get_chosen_cluster(request)
-    if cluster is None:
-        return render_without_cluster(request, title="Workloads")
+@on_cluster("Workloads")
+def workload_list(request: SignedInRequest, cluster: Cluster) -> HttpResponseBase:
     table = read_table_query(request, sortable=pages.SORTABLE, default_sort="-state_since")
     if table.is_csv:
         rows = pages.list_csv_rows(table, cluster=cluster, viewer=request.user)
