@@ -84,6 +84,9 @@ MOST_ROUNDS: Final = 100_000
 MOST_RETURNS: Final = 8
 """How often the same work may hold quota again after an eviction before this is called going round in circles. Kueue can: a workload
 that straddles the guarantee of its queue is evicted whole, its room is lent again, and it takes that back."""
+MOST_SCANS: Final = 64
+"""Rounds in which heads that others only keep from their room go through their flavors, of which a group has no more than that. Kueue
+would go through them again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +197,17 @@ class Engine:
     def settle(self, most_rounds: int = MOST_ROUNDS) -> Settlement:
         """Run cycle after cycle until nothing moves."""
         decisions: list[Decision] = list(self._drain())
-        holders, returns = 0, Counter[int]()
+        holders, returns, scans = 0, Counter[int](), 0
         for number in range(1, most_rounds + 1):
             cycle = self._scheduler.run_cycle()
             if not cycle.admitted and not cycle.evicted:
-                if not cycle.has_parked and not self._scheduler.release_due():
+                scans = 0 if cycle.has_parked else scans + 1
+                if scans > MOST_SCANS:
+                    self._scheduler.forget_scans()
+                if (cycle.is_last or scans > MOST_SCANS) and not self._scheduler.release_due():
                     return Settlement(tuple(decisions), number, is_settled=True)
                 continue
+            scans = 0
             decisions += [_describe_admission(number, nomination) for nomination in cycle.admitted]
             decisions += [_describe_eviction(number, target, nomination) for target, nomination in cycle.evicted]
             victims = sorted({victim.name for (victim, _), _ in cycle.evicted})

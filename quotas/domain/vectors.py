@@ -233,7 +233,7 @@ class Replay:
                 for name in evicted:
                     self._recreate(name)
                 return {"admit": admitted, "evict": evicted}
-            if not cycle.has_parked:
+            if cycle.is_last:
                 return None
         return None
 

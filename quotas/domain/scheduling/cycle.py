@@ -21,12 +21,18 @@ from quotas.domain.scheduling.workloads import Workload
 
 @dataclass(slots=True)
 class Cycle:
-    """What a cycle decided. `evicted`: with the workload that asked for it. `has_parked`: somebody was set aside or goes on to
-    other flavors, so another cycle may bring something."""
+    """What a cycle decided. `evicted`: with the workload that asked for it. Another cycle may bring something although nobody moved,
+    when somebody was set aside (`has_parked`) or has flavors left to try (`has_flavors_left`)."""
 
     admitted: list[Nomination] = field(default_factory=list)
     evicted: list[tuple[Target, Nomination]] = field(default_factory=list)
     has_parked: bool = False
+    has_flavors_left: bool = False
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing moved, and nothing will by itself."""
+        return not (self.admitted or self.evicted or self.has_parked or self.has_flavors_left)
 
 
 class CycleRun:
@@ -88,6 +94,8 @@ class CycleRun:
                 self._cycle.admitted.append(nomination)
             else:
                 self._issue(nomination)
+        else:
+            self._cycle.has_flavors_left |= _has_flavors_left(workload)
 
     def _overlaps(self, nomination: Nomination) -> bool:
         return any(victim in self._victims for victim, _ in nomination.targets)
@@ -135,9 +143,8 @@ class CycleRun:
             workload.queue.pending.sticky = workload
 
     def _set_aside(self, workload: Workload) -> None:
-        progress = workload.progress
-        if progress is not None and has_flavors_left(progress.tried):
-            self._cycle.has_parked = True
+        if _has_flavors_left(workload):
+            self._cycle.has_flavors_left = True
         elif workload.queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:
             workload.queue.pending.park(workload)
             workload.queue.tree.parked[workload.queue] = None
@@ -154,6 +161,10 @@ def order_fairly(nominations: list[Nomination]) -> Iterator[Nomination]:
             yield from Tournament(record.root, entrants)
         else:
             yield from entrants
+
+
+def _has_flavors_left(workload: Workload) -> bool:
+    return workload.progress is not None and has_flavors_left(workload.progress.tried)
 
 
 def _reserve_amounts(queue: Queue, assignment: Assignment) -> Iterator[tuple[int, int]]:

@@ -125,8 +125,13 @@ class Scheduler:
 
     def forget_progress(self) -> None:
         """Let every scan of flavors begin at the first one again, and no preemptor be first."""
+        self.forget_scans()
         for queue in self.forest.queues.values():
             queue.pending.sticky = None
+
+    def forget_scans(self) -> None:
+        """Let every scan of flavors begin at the first one again."""
+        for queue in self.forest.queues.values():
             for workload in queue.pending:
                 workload.progress = None
 
