@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from accounts import selectors, services
@@ -36,6 +38,7 @@ def user_list(request: SignedInRequest) -> HttpResponseBase:
 
 
 @require_permission(Permission.PEOPLE_CHANGE)
+@sensitive_post_parameters("password")
 def user_create(request: SignedInRequest) -> HttpResponse:
     form = NewUserForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -61,12 +64,16 @@ def user_detail(request: SignedInRequest, username: str) -> HttpResponse:
 
 @require_permission(Permission.PEOPLE_CHANGE)
 @require_POST
+@sensitive_post_parameters("password")
 def password_set(request: SignedInRequest, username: str) -> HttpResponse:
     user = selectors.get_user(username=username)
     form = PasswordForm(request.POST)
     if form.is_valid():
         with show_findings(form):
             services.set_password(user=user, password=form.cleaned_data["password"], by=request.user)
+            if user == request.user:
+                # A new password ends the sessions of the old one; the one in which it was set goes on.
+                update_session_auth_hash(request, user)
             messages.success(request, f"{user.username} has a new password.")
             return redirect("people:user-detail", username=user.username)
     return _render_user(request, user, password_form=form)

@@ -77,6 +77,13 @@ def test_a_person_is_changed_and_switched_off(client: Client, admin: User) -> No
     assert (linus.display_name, linus.role, linus.is_active) == ("Linus T.", Role.ADMIN, False)
 
 
+def test_setting_ones_own_password_ends_the_other_sessions_alone(client: Client, admin: User) -> None:
+    elsewhere = sign_in(Client(), admin)
+    assert client.post("/people/users/ada/password", {"password": GOOD}).status_code == 302
+    assert client.get("/people/users/ada").status_code == 200
+    assert elsewhere.get("/people/users/ada").status_code == 302
+
+
 def test_the_last_admin_stays_one(client: Client, admin: User) -> None:
     response = client.post(
         "/people/users/ada", {"display_name": "", "email": "", "role": "researcher", "is_active": "on"}
