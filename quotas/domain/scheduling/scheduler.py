@@ -51,6 +51,9 @@ class Scheduler:
     def submit(self, work: Work) -> None:
         """Raises: DuplicateWorkloadError."""
         self.restore(WorkState(work=work))
+        workload = self.workloads.get(work.name)
+        if workload is not None:
+            self._note(workload.queue)
 
     def restore(self, state: WorkState) -> None:
         """Put a workload where it stood. Raises: DuplicateWorkloadError."""
@@ -210,6 +213,7 @@ class Scheduler:
         workload.progress = None
         workload.flavors = nomination.assignment.flavors
         self._book(workload, nomination.assignment.usage, self.now)
+        self._note(workload.queue)
 
     def _book(self, workload: Workload, usage: Amounts, reserved_at: int, *, is_evicting: bool = False) -> None:
         workload.usage, workload.reserved_at, workload.is_evicting = usage, reserved_at, is_evicting
@@ -223,6 +227,12 @@ class Scheduler:
         workload.usage, workload.flavors = None, ()
         workload.queue.tree.generation += 1
         self._due[workload.queue.tree] = None
+
+    def _note(self, queue: Queue) -> None:
+        """The queue's counts changed. Kueue then looks at the cohorts above it, all but the root, and for each it releases the tree
+        (cohort_controller.go: cohortCqHandler.Generic, Reconcile; manager.go: AddOrUpdateCohort)."""
+        if queue.parent is not None and queue.parent.parent is not None:
+            self._due[queue.tree] = None
 
     def _drop(self, queue: Queue) -> None:
         """A queue that is gone: its work has nowhere to wait and holds nothing that counts."""
