@@ -142,6 +142,11 @@ def list_managed_objects(
     return objects.order_by("cluster__name", "kind", "namespace", "name")
 
 
+def count_states(objects: QuerySet[ManagedObject]) -> dict[str, int]:
+    """`{state: objects}` of these; states that none is in are left out."""
+    return dict(objects.order_by().values_list("state").annotate(number=Count("pk")))
+
+
 def get_managed_object(*, object_id: int) -> ManagedObject:
     """Raises: ManagedObjectMissingError (404)."""
     found = list_managed_objects().filter(pk=object_id).first()

@@ -144,10 +144,7 @@ def build_user_list(table: TableQuery) -> UserList:
                 Column(label="Created", key="created_at"),
             )
         ),
-        chips=(
-            *table.chips("role", {role.value: label for role, label in ROLE_LABELS.items()}, roles),
-            *table.chips("status", {"off": "Switched off"}, {"off": switched_off}),
-        ),
+        chips=_build_user_chips(table),
         paging=paging,
         rows=tuple(_build_user_row(user) for user in paging.rows),
     )
@@ -257,10 +254,25 @@ def build_group_detail(group: UserGroup, *, form: Form, delete_form: Form) -> Gr
     )
 
 
-def _list_users(table: TableQuery) -> QuerySet[User]:
-    return selectors.list_users(
-        search=table.search, role=table.get("role"), is_active=False if table.get("status") == "off" else None
+def _build_user_chips(table: TableQuery) -> tuple[FilterChip, ...]:
+    """Each counts what the search and the other filter leave: following a number must lead to as many rows."""
+    role, is_active = table.get("role"), _read_status(table)
+    by_role = {
+        each.value: selectors.list_users(search=table.search, role=each, is_active=is_active).count() for each in Role
+    }
+    off = selectors.list_users(search=table.search, role=role, is_active=False).count()
+    return (
+        *table.chips("role", {each.value: label for each, label in ROLE_LABELS.items()}, by_role),
+        *table.chips("status", {"off": "Switched off"}, {"off": off}),
     )
+
+
+def _list_users(table: TableQuery) -> QuerySet[User]:
+    return selectors.list_users(search=table.search, role=table.get("role"), is_active=_read_status(table))
+
+
+def _read_status(table: TableQuery) -> bool | None:
+    return False if table.get("status") == "off" else None
 
 
 def _build_user_row(user: User) -> UserRow:

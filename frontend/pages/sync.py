@@ -45,7 +45,6 @@ STATE_LABELS: Final = {
     SyncState.SYNCING.value: "Syncing",
     SyncState.SYNCED.value: "Synced",
 }
-NOT_SYNCED: Final = tuple(state.value for state in SyncState if state != SyncState.SYNCED)
 KINDS: Final = ("Cohort", "ClusterQueue", "LocalQueue", "Namespace", "ResourceFlavor")
 HEALS: Final = frozenset({SyncState.FAILED, SyncState.CONFLICT, SyncState.DRIFTED, SyncState.UNREACHABLE})
 
@@ -106,7 +105,9 @@ class SyncList:
 
 def build_sync_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: datetime) -> SyncList:
     summary = selectors.summarise_sync(cluster)
-    paging: Paging[ManagedObject] = table.paginate(_list(table, cluster))
+    paging: Paging[ManagedObject] = table.paginate(_list(table, cluster, is_matching=summary.is_matching))
+    # Of what the other filters leave: following a number must lead to as many rows.
+    counts = selectors.count_states(_find(table, cluster))
     return SyncList(
         sentence=_describe(summary, cluster),
         cluster=cluster,
@@ -130,7 +131,7 @@ def build_sync_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: d
                 for state, label in STATE_LABELS.items()
                 if summary.counts.get(SyncState(state)) or state == table.get("state")
             },
-            {state.value: count for state, count in summary.counts.items()},
+            counts,
         ),
         menus=build_menu_form(table, [build_menu(table, "kind", "All kinds", KINDS)]),
         paging=paging,
@@ -141,19 +142,27 @@ def build_sync_list(table: TableQuery, *, cluster: Cluster, viewer: User, now: d
 
 
 def list_csv_rows(table: TableQuery, *, cluster: Cluster) -> Iterator[tuple[object, ...]]:
-    for row in _list(table, cluster).iterator(chunk_size=500):
+    is_matching = selectors.summarise_sync(cluster).is_matching
+    for row in _list(table, cluster, is_matching=is_matching).iterator(chunk_size=500):
         yield (
             cluster.name, row.kind, row.namespace, row.name, row.state, row.message, row.since, row.checked_at, row.attempts,
             row.owner, row.subject,
         )  # fmt: skip
 
 
-def _list(table: TableQuery, cluster: Cluster) -> QuerySet[ManagedObject]:
+def _list(table: TableQuery, cluster: Cluster, *, is_matching: bool) -> QuerySet[ManagedObject]:
     """Without a state: all that is not as asked; when everything is, and something else is filtered by, all there is."""
-    state = table.get("state")
-    states = (state,) if state in STATE_LABELS else NOT_SYNCED
-    objects = selectors.list_managed_objects(cluster, states=states, kind=table.get("kind"), search=table.search)
+    objects, state = _find(table, cluster), table.get("state")
+    if state in STATE_LABELS:
+        objects = objects.filter(state=state)
+    elif not is_matching:
+        objects = objects.exclude(state=SyncState.SYNCED)
     return objects.order_by(*table.ordering) if table.sort else objects
+
+
+def _find(table: TableQuery, cluster: Cluster) -> QuerySet[ManagedObject]:
+    """What the filters leave, whatever its state."""
+    return selectors.list_managed_objects(cluster, kind=table.get("kind"), search=table.search)
 
 
 def _list_healings(cluster: Cluster, *, viewer: User, now: datetime) -> tuple[Healing, ...]:

@@ -30,6 +30,8 @@ def test_the_sentence_and_chips_count_people(client: Client, admin: User) -> Non
     assert sentence_of(client, "/people/users") == "3 people: 1 admin and 2 researchers; 1 switched off."
     assert count_rows(client, "/people/users?role=researcher") == 2
     assert count_rows(client, "/people/users?status=off") == 1
+    assert "Admin 0 Researcher 1 Switched off 1" in read(client, "/people/users?search=tim")
+    assert "Admin 0 Researcher 1 Switched off 1" in read(client, "/people/users?status=off")
     assert [row["username"] for row in read_csv(client, "/people/users?search=lin&format=csv")] == ["linus"]
 
 

@@ -80,6 +80,20 @@ def test_states_filter_and_download(client: Client, cluster: Cluster) -> None:
     assert count_rows(client, "/sync/?search=edit") == 1
 
 
+def test_following_a_number_leads_to_as_many_rows_under_any_filter(client: Client, cluster: Cluster) -> None:
+    make_objects(cluster)
+    assert "Failed 1 Drifted 1 Syncing 1 Synced 1" in read(client, "/sync/")
+    assert "Failed 0 Drifted 1 Syncing 0 Synced 0" in read(client, "/sync/?search=edited")
+    assert count_rows(client, "/sync/?search=edited&state=drifted") == 1
+    assert count_rows(client, "/sync/?search=edited&state=failed") == 0
+
+
+def test_an_object_that_matches_is_found_by_its_name(client: Client, cluster: Cluster) -> None:
+    make_managed_object(cluster, "fine")
+    assert count_rows(client, "/sync/?search=fine") == 1
+    assert len(read_csv(client, "/sync/?search=fine&format=csv")) == 1
+
+
 def test_retry_forgets_the_pause_and_is_audited(client: Client, cluster: Cluster) -> None:
     refused = make_objects(cluster)
     response = client.post(f"/sync/{refused.pk}/retry")
