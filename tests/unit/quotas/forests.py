@@ -125,3 +125,8 @@ def holders(engine: Engine) -> Iterable[tuple[str, Mapping[tuple[str, str], int]
     for state in engine.states():
         if state.reservation is not None:
             yield state.work.queue, state.reservation.usage
+
+
+def pods(*requests: Mapping[str, int]) -> tuple[PodSet, ...]:
+    """Several pod sets of one pod each, by their requests."""
+    return tuple(PodSet(name=f"set{index}", requests=one) for index, one in enumerate(requests))

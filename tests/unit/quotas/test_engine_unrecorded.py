@@ -1,0 +1,116 @@
+"""Rules of Kueue that no recorded scenario notices when they are broken; each scene here comes out differently then."""
+
+from __future__ import annotations
+
+from quotas.domain.engine import Policy, QueueingStrategy
+from tests.unit.quotas.forests import Scene, cohort, pods, queue
+
+
+def test_those_outside_of_an_entitled_subtree_give_way_before_siblings_of_lower_priority():
+    """p asks more than its own 2, but its cohort's quota of 8 holds it: t, outside, must go first although s has the lower priority."""
+    scene = Scene(
+        cohort("root"),
+        cohort("a", "root", 4),
+        queue("p", "a", 2, reclaim=Policy.ANY, borrow=Policy.LOWER_PRIORITY),
+        queue("s", "a", 2),
+        queue("t", "root", 0),
+    )
+    scene.run("s", 3, priority=0)
+    scene.run("t", 5, priority=1)
+    assert scene.run("p", 3, priority=5) == ["-t/2", "+p/3"]
+
+
+def test_an_entitlement_once_gained_holds_at_every_level_above():
+    """Cohort a's 8 hold the 2 that p asks for, b's 8 do not, as s uses 7 of them; still t, above b, has to give way."""
+    scene = Scene(
+        cohort("root"),
+        cohort("b", "root"),
+        cohort("a", "b", 8),
+        queue("p", "a", 0, reclaim=Policy.ANY),
+        queue("s", "b", 0),
+        queue("t", "root", 0),
+    )
+    scene.run("s", 6, priority=1)
+    scene.run("s", 1, priority=1)
+    scene.run("t", 1)
+    assert scene.run("p", 2, priority=1) == ["-s/2 -t/3", "+p/4"]
+
+
+def test_nobody_below_a_cohort_that_is_back_within_its_quota_is_evicted():
+    """When x1's last has gone, cohort x uses the 4 that it has. x2 borrows all of them from its cohort, and keeps them: y is next."""
+    scene = Scene(
+        cohort("root"),
+        cohort("x", "root", 4),
+        queue("x1", "x", 0),
+        queue("x2", "x", 0),
+        queue("y", "root", 0),
+        queue("p", "root", 4, reclaim=Policy.ANY),
+    )
+    for name in ("y", "x2", "x2", "x1"):
+        scene.run(name, 2)
+    assert scene.run("p", 4) == ["-x1/4 -y/1", "+p/5"]
+
+
+def test_of_equal_shares_that_of_the_cohort_is_taken():
+    """q and cohort c borrow 2 each. q's work is the newer, so it would go first if queues and cohorts were ranked alike."""
+    scene = Scene(
+        cohort("root"),
+        cohort("c", "root"),
+        queue("c1", "c", 0),
+        queue("q", "root", 0),
+        queue("p", "root", 4, reclaim=Policy.ANY),
+        fair_sharing=True,
+    )
+    scene.run("c1", 2)
+    scene.run("q", 2)
+    assert scene.run("p", 2) == ["-c1/1", "+p/3"]
+
+
+def test_who_asks_for_nothing_borrowed_goes_before_a_lower_share():
+    """One of two heads gets the last 2 gpu. rich borrows 60 % of all cpu, but its gpu are its own; poor would borrow 20 % of the gpu."""
+    both = {"cpu": 0, "gpu": 0}
+    scene = Scene(
+        cohort("root"),
+        queue("rich", "root", {"f": both | {"gpu": 2}}),
+        queue("poor", "root", {"f": both | {"cpu": 2}}),
+        queue("lender", "root", {"f": {"cpu": 8, "gpu": 8}}),
+        fair_sharing=True,
+    )
+    scene.run("rich", {"cpu": 6})
+    scene.run("lender", {"gpu": 8})
+    scene.submit("poor", {"gpu": 2})
+    scene.submit("rich", {"gpu": 2})
+    assert scene.settle() == ["+rich/4"]
+
+
+def test_a_head_whose_victims_are_taken_looks_for_others_in_the_flavor_it_was_given_first():
+    """p1 and p2 both want v/2, which uses 2 of each flavor. p1 gets it; with it gone p2 would fit f1, but was nominated for f2."""
+    own = {"f1": {"gpu": 0}, "f2": {"gpu": 2}}
+    scene = Scene(
+        cohort("root", None, {"f1": {"gpu": 2}}),
+        queue("p1", "root", own, reclaim=Policy.ANY),
+        queue("p2", "root", own, reclaim=Policy.ANY),
+        queue("v", "root", {"f2": {"gpu": 0}, "f1": {"gpu": 0}}),
+    )
+    scene.run("v", 2)
+    two_flavors = pods({"gpu": 2}, {"gpu": 2})
+    assert scene.run("v", two_flavors) == ["+v/2"]
+    assert scene.engine.usage("v") == {("f2", "gpu"): 4, ("f1", "gpu"): 2}
+    scene.submit("p1", 2)
+    scene.submit("p2", 2)
+    assert scene.settle()[0] == "-v/1 -v/2"
+
+
+def test_a_head_that_others_only_kept_from_its_room_goes_on_to_the_next_flavor():
+    """strict finds no victims and keeps its room of f1 from the others, cycle after cycle; loose then takes f2."""
+    scene = Scene(
+        cohort("root"),
+        queue("strict", "root", {"f1": {"gpu": 4}}, strategy=QueueingStrategy.STRICT_FIFO),
+        queue("loose", "root", {"f1": {"gpu": 0}, "f2": {"gpu": 2}}),
+        queue("holder", "root", {"f1": {"gpu": 0}}),
+    )
+    scene.run("holder", 2)
+    scene.submit("strict", 4)
+    scene.submit("loose", 2)
+    assert scene.settle() == ["+loose/3"]
+    assert scene.engine.usage("loose") == {("f2", "gpu"): 2}
