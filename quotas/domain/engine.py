@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from quotas.domain.scheduling.explaining import Explanation, Shortfall, Standing, explain
+from quotas.domain.scheduling.nodes import TreeRecord
 from quotas.domain.scheduling.nominations import Nomination
 from quotas.domain.scheduling.scheduler import DuplicateWorkloadError, Scheduler, UnknownWorkloadError
 from quotas.domain.scheduling.spec import (
@@ -195,31 +196,47 @@ class Engine:
         self._scheduler.change(spec)
 
     def settle(self, most_rounds: int = MOST_ROUNDS) -> Settlement:
-        """Run cycle after cycle until nothing moves."""
+        """Run cycle after cycle until nothing moves, tree by tree: they have nothing to do with each other."""
         decisions: list[Decision] = list(self._drain())
+        started_at, ended_at = self._scheduler.now, self._scheduler.now
+        rounds, is_settled = 0, True
+        for record in self._scheduler.restless:
+            self._scheduler.now = started_at
+            taken, rests = self._settle_tree(record, decisions, most_rounds)
+            ended_at = max(ended_at, self._scheduler.now)
+            rounds, is_settled = rounds + taken, is_settled and rests
+        self._scheduler.now = ended_at
+        return Settlement(tuple(decisions), rounds, is_settled)
+
+    def _settle_tree(self, record: TreeRecord, decisions: list[Decision], most_rounds: int) -> tuple[int, bool]:
+        """How many rounds it took, and whether nothing moves any more."""
+        scheduler = self._scheduler
         holders, returns, scans = 0, Counter[int](), 0
         for number in range(1, most_rounds + 1):
-            cycle = self._scheduler.run_cycle()
+            cycle = scheduler.run_cycle(record)
             if not cycle.admitted and not cycle.evicted:
                 scans = 0 if cycle.has_parked else scans + 1
                 if scans > MOST_SCANS:
-                    self._scheduler.forget_scans()
-                if (cycle.is_last or scans > MOST_SCANS) and not self._scheduler.release_due():
-                    return Settlement(tuple(decisions), number, is_settled=True)
+                    scheduler.forget_scans()
+                if cycle.is_last or scans > MOST_SCANS:
+                    if not record.is_due:
+                        scheduler.calm(record)
+                        return number, True
+                    scheduler.release(record)
                 continue
             scans = 0
             decisions += [_describe_admission(number, nomination) for nomination in cycle.admitted]
             decisions += [_describe_eviction(number, target, nomination) for target, nomination in cycle.evicted]
             victims = sorted({victim.name for (victim, _), _ in cycle.evicted})
             for name in victims:
-                self._scheduler.evict(name)
-            self._scheduler.now += 1
+                scheduler.evict(name)
+            scheduler.now += 1
             for name in (*victims, *(nomination.workload.name for nomination in cycle.admitted)):
                 holders ^= hash(name)  # a name for who holds quota: equal when the same work does
             returns[holders] += bool(victims)
             if returns[holders] > MOST_RETURNS:
-                return Settlement(tuple(decisions), number, is_settled=False)
-        return Settlement(tuple(decisions), most_rounds, is_settled=False)
+                return number, False
+        return most_rounds, False
 
     def explain(self, name: str) -> Explanation:
         """Where a workload stands, and what it lacks if it waits; changes nothing. Raises: UnknownWorkloadError."""

@@ -226,14 +226,14 @@ class Replay:
         self._scheduler.release_all()
         self._scheduler.now += 1
         for _ in range(MOST_ROUNDS):
-            cycle = self._scheduler.run_cycle()
-            admitted = sorted(nomination.workload.name for nomination in cycle.admitted)
-            evicted = sorted({victim.name for (victim, _), _ in cycle.evicted})
+            cycles = [self._scheduler.run_cycle(record) for record in self._scheduler.forest.trees]
+            admitted = sorted(nomination.workload.name for cycle in cycles for nomination in cycle.admitted)
+            evicted = sorted({victim.name for cycle in cycles for (victim, _), _ in cycle.evicted})
             if admitted or evicted:
                 for name in evicted:
                     self._recreate(name)
                 return {"admit": admitted, "evict": evicted}
-            if cycle.is_last:
+            if all(cycle.is_last for cycle in cycles):
                 return None
         return None
 

@@ -38,11 +38,11 @@ class Cycle:
 class CycleRun:
     """The processing of the nominated heads."""
 
-    __slots__ = ("_cycle", "_held", "_judge", "_keeps_sticky", "_number", "_victims")
+    __slots__ = ("_cycle", "_held", "_judge", "_keeps_sticky", "_record", "_victims")
 
-    def __init__(self, judge: Judge, number: int, *, keeps_sticky: bool) -> None:
+    def __init__(self, judge: Judge, record: TreeRecord, *, keeps_sticky: bool) -> None:
         self._judge = judge
-        self._number = number
+        self._record = record
         self._keeps_sticky = keeps_sticky
         self._cycle = Cycle()
         self._held: list[tuple[Queue, int, int]] = []
@@ -55,7 +55,7 @@ class CycleRun:
                 self._set_aside(workload)
             else:
                 nominations.append(self._nominate(workload))
-        for nomination in order_fairly(nominations) if is_fair else sorted(nominations, key=lambda one: one.order):
+        for nomination in self._order(nominations, is_fair=is_fair):
             self._process(nomination)
         for queue, place, amount in reversed(self._held):
             if amount > 0:
@@ -64,14 +64,20 @@ class CycleRun:
                 queue.usage[place] -= amount
         return self._cycle
 
+    def _order(self, nominations: list[Nomination], *, is_fair: bool) -> Iterable[Nomination]:
+        """Read while the accounts change: fair sharing counts shares anew after each."""
+        if is_fair and isinstance(self._record.root, Cohort):
+            return Tournament(self._record.root, nominations)
+        return sorted(nominations, key=lambda one: one.order)
+
     def _nominate(self, workload: Workload) -> Nomination:
         progress = workload.progress
         tried: Tried = ()
         if progress is not None:
-            is_fresh = progress.cycle >= self._number - 1 or progress.generation == workload.queue.tree.generation
+            is_fresh = progress.cycle >= self._record.cycles - 1 or progress.generation == self._record.generation
             tried = progress.tried if is_fresh else ()
         nomination = self._judge.nominate(workload, tried=tried)
-        workload.progress = ScanProgress(nomination.assignment.tried, self._number, workload.queue.tree.generation)
+        workload.progress = ScanProgress(nomination.assignment.tried, self._record.cycles, self._record.generation)
         return nomination
 
     def _process(self, nomination: Nomination) -> None:
@@ -106,7 +112,7 @@ class CycleRun:
             unbook(victim)
         workload = nomination.workload
         again = self._judge.nominate(workload, only=nomination.assignment.flavors)
-        workload.progress = ScanProgress(again.assignment.tried, self._number, workload.queue.tree.generation)
+        workload.progress = ScanProgress(again.assignment.tried, self._record.cycles, self._record.generation)
         for victim in self._victims:
             book(victim)
         return again
@@ -147,20 +153,8 @@ class CycleRun:
             self._cycle.has_flavors_left = True
         elif workload.queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:
             workload.queue.pending.park(workload)
-            workload.queue.tree.parked[workload.queue] = None
+            self._record.parked[workload.queue] = None
             self._cycle.has_parked = True
-
-
-def order_fairly(nominations: list[Nomination]) -> Iterator[Nomination]:
-    """Queues without a cohort in the order given, then tree by tree by tournament."""
-    trees: dict[TreeRecord, list[Nomination]] = {}
-    for nomination in nominations:
-        trees.setdefault(nomination.workload.queue.tree, []).append(nomination)
-    for record, entrants in trees.items():
-        if isinstance(record.root, Cohort):
-            yield from Tournament(record.root, entrants)
-        else:
-            yield from entrants
 
 
 def _has_flavors_left(workload: Workload) -> bool:

@@ -192,17 +192,21 @@ class Node:
 class TreeRecord:
     """What is remembered of one whole tree.
 
-    `parked`: its queues that have set work aside. `generation` grows when quota or usage goes, `epoch` whenever work comes to hold
-    quota or ceases to. `evicting`: how many of its workloads hold quota although they are on their way out.
+    `ready`: its queues with work to be tried. `parked`: those that have set work aside. `is_due`: what was set aside will be released.
+    `cycles`: how many there were. `generation` grows when quota or usage goes, `epoch` whenever work comes to hold quota or ceases to.
+    `evicting`: how many of its workloads hold quota although they are on their way out.
     """
 
-    __slots__ = ("epoch", "evicting", "generation", "parked", "queues", "root", "specs")
+    __slots__ = ("cycles", "epoch", "evicting", "generation", "is_due", "parked", "queues", "ready", "root", "specs")
 
     def __init__(self, root: Queue | Cohort, specs: tuple[QueueSpec | CohortSpec, ...]) -> None:
         self.root = root
         self.specs = specs
         self.queues: list[Queue] = []
+        self.ready: dict[Queue, None] = {}
         self.parked: dict[Queue, None] = {}
+        self.is_due = False
+        self.cycles = 0
         self.generation = 0
         self.epoch = 0
         self.evicting = 0

@@ -25,7 +25,7 @@ class DuplicateWorkloadError(ValueError):
 class Scheduler:
     """`now` is the time that reservations get, in the unit of `Work.created_at`; whoever drives the scheduler sets it."""
 
-    __slots__ = ("_cycles", "_due", "_ready", "_shapes", "_without_queue", "forest", "judge", "options", "workloads")
+    __slots__ = ("_restless", "_shapes", "_without_queue", "forest", "judge", "options", "workloads")
 
     def __init__(self, spec: ForestSpec, options: Options) -> None:
         """Raises: SpecError."""
@@ -35,10 +35,8 @@ class Scheduler:
         self.judge.flavors = {flavor.name: flavor for flavor in spec.flavors}
         self.workloads: dict[str, Workload] = {}
         self._shapes = Shapes()
-        self._ready: dict[Queue, None] = {}
         self._without_queue: dict[str, Work] = {}
-        self._due: dict[TreeRecord, None] = {}
-        self._cycles = 0
+        self._restless: dict[TreeRecord, None] = {}
 
     @property
     def now(self) -> int:
@@ -86,7 +84,7 @@ class Scheduler:
         del self.workloads[name]
         if workload.usage is None:
             workload.queue.pending.discard(workload)
-            self._due[workload.queue.tree] = None
+            self._make_due(workload.queue.tree)
         else:
             self._free(workload)
 
@@ -96,31 +94,33 @@ class Scheduler:
         self._free(workload)
         self._enqueue(workload)
 
-    def run_cycle(self) -> Cycle:
-        """Judge the head of every queue. Those admitted hold their quota afterwards; evicting is left to the caller."""
-        self._cycles += 1
-        run = CycleRun(self.judge, self._cycles, keeps_sticky=self.options.keeps_sticky_preemptors)
-        cycle = run.run(self._heads(), is_fair=self.options.fair_sharing)
+    def run_cycle(self, record: TreeRecord) -> Cycle:
+        """Judge the head of every queue of a tree. Those admitted hold their quota afterwards; evicting is left to the caller."""
+        record.cycles += 1
+        run = CycleRun(self.judge, record, keeps_sticky=self.options.keeps_sticky_preemptors)
+        cycle = run.run(_find_heads(record), is_fair=self.options.fair_sharing)
         for nomination in cycle.admitted:
             self._admit(nomination)
         return cycle
 
+    @property
+    def restless(self) -> list[TreeRecord]:
+        """The trees in which something may move."""
+        return list(self._restless)
+
+    def calm(self, record: TreeRecord) -> None:
+        """Nothing moves in this tree until something happens to it."""
+        self._restless.pop(record, None)
+
     def release(self, record: TreeRecord) -> None:
         """Let all that was set aside in a tree be tried again."""
         record.generation += 1
-        self._due.pop(record, None)
+        record.is_due = False
         for queue in record.parked:
             queue.pending.release()
-            self._ready[queue] = None
+            record.ready[queue] = None
         record.parked.clear()
-
-    def release_due(self) -> bool:
-        """Release the trees in which quota came free. Kueue does so a second later, in batches: a preemptor, and the work that it
-        evicted, have been tried again by then."""
-        due = list(self._due)
-        for record in due:
-            self.release(record)
-        return bool(due)
+        self._restless[record] = None
 
     def release_all(self) -> None:
         for record in self.forest.trees:
@@ -144,6 +144,8 @@ class Scheduler:
         has_new_flavors = flavors != self.judge.flavors
         rebuilt = self.forest.rebuild(spec)
         self.judge.flavors = flavors
+        alive = set(self.forest.trees)
+        self._restless = {record: None for record in self._restless if record in alive}
         for queue in rebuilt.gone:
             self._drop(queue)
         for record in rebuilt.changed:
@@ -170,9 +172,7 @@ class Scheduler:
             yield WorkState(
                 work=workload.work,
                 reservation=describe_reservation(workload, pairs),
-                is_parked=workload.usage is None
-                and pending.is_parked(workload)
-                and workload.queue.tree not in self._due,
+                is_parked=workload.usage is None and pending.is_parked(workload) and not workload.queue.tree.is_due,
                 is_sticky=pending.sticky is workload,
             )
         yield from (WorkState(work=work) for work in self._without_queue.values())
@@ -193,19 +193,19 @@ class Scheduler:
         except KeyError:
             raise UnknownWorkloadError(name) from None
 
-    def _heads(self) -> list[Workload]:
-        heads = []
-        for queue in list(self._ready):
-            head = queue.pending.head()
-            if head is None or queue.spec.stop is not StopPolicy.NONE:
-                del self._ready[queue]
-            else:
-                heads.append(head)
-        return heads
-
     def _enqueue(self, workload: Workload) -> None:
         if workload.queue.pending.add(workload):
-            self._ready[workload.queue] = None
+            self._make_ready(workload.queue)
+
+    def _make_ready(self, queue: Queue) -> None:
+        queue.tree.ready[queue] = None
+        self._restless[queue.tree] = None
+
+    def _make_due(self, record: TreeRecord) -> None:
+        """What is set aside is released once the tree is quiet. Kueue does so a second later, in batches: a preemptor, and the work
+        that it evicted, have been tried again by then."""
+        record.is_due = True
+        self._restless[record] = None
 
     def _admit(self, nomination: Nomination) -> None:
         workload = nomination.workload
@@ -226,22 +226,32 @@ class Scheduler:
         workload.queue.tree.evicting -= workload.is_evicting
         workload.usage, workload.flavors = None, ()
         workload.queue.tree.generation += 1
-        self._due[workload.queue.tree] = None
+        self._make_due(workload.queue.tree)
 
     def _note(self, queue: Queue) -> None:
         """The queue's counts changed. Kueue then looks at the cohorts above it, all but the root, and for each it releases the tree
         (cohort_controller.go: cohortCqHandler.Generic, Reconcile; manager.go: AddOrUpdateCohort)."""
         if queue.parent is not None and queue.parent.parent is not None:
-            self._due[queue.tree] = None
+            self._make_due(queue.tree)
 
     def _drop(self, queue: Queue) -> None:
         """A queue that is gone: its work has nowhere to wait and holds nothing that counts."""
-        self._ready.pop(queue, None)
         for name in [name for name, workload in self.workloads.items() if workload.queue is queue]:
             self._without_queue[name] = self.workloads.pop(name).work
 
     def _adopt(self, record: TreeRecord) -> None:
         for queue in record.queues:
             queue.pending.release()
-            self._ready[queue] = None
+            self._make_ready(queue)
             record.evicting += sum(holder[0] == 0 for holder in queue.holders)
+
+
+def _find_heads(record: TreeRecord) -> list[Workload]:
+    heads = []
+    for queue in list(record.ready):
+        head = queue.pending.head()
+        if head is None or queue.spec.stop is not StopPolicy.NONE:
+            del record.ready[queue]
+        else:
+            heads.append(head)
+    return heads
