@@ -113,7 +113,7 @@ def _reconcile_once(tree_id: int) -> int:
     except (TreeShapeError, QuantityError) as error:
         record_failure(row, reason="Unbuildable", message=str(error), now=timezone.now())
         return generation
-    result = _match(row.cluster, tree_owner(row.pk), [_want(item) for item in objects])
+    result = _match(row.cluster, tree_owner(row.pk), [_want(item) for item in objects], now=started_at)
     _record(row, generation, result, started_at=started_at)
     if result.is_complete:
         QuotaTree.objects.filter(pk=row.pk).update(applied_capacity=row.cluster.schedulable_capacity)
@@ -131,20 +131,23 @@ def _want(item: kueue.QueueObject) -> Desired:
     )
 
 
-def _match(cluster: Cluster, owner: str, desired: list[Desired]) -> MatchResult:
-    """First the flavor that every queue refers to, then the tree's own objects."""
+def _match(cluster: Cluster, owner: str, desired: list[Desired], *, now: datetime) -> MatchResult:
+    """First the flavor that every queue refers to, then the tree's own objects.
+
+    `now` is when the nodes were read: what is changed later than an object was looked at is not in it yet.
+    """
     flavor = match_objects(
         cluster=cluster,
         owner=flavor_owner(cluster.pk),
         desired=[Desired(manifest=kueue.build_flavor(owner=flavor_owner(cluster.pk)), subject="quota-flavor")],
         prune_kinds=(RESOURCE_FLAVOR,),
-        now=timezone.now(),
+        now=now,
     )
     if not flavor.is_complete:
         # A cluster that hangs has cost us its whole deadline already; the tree's objects fare no better.
         _mark_unreachable(cluster, owner, flavor.failure)
         return flavor
-    own = match_objects(cluster=cluster, owner=owner, desired=desired, prune_kinds=PRUNED_KINDS, now=timezone.now())
+    own = match_objects(cluster=cluster, owner=owner, desired=desired, prune_kinds=PRUNED_KINDS, now=now)
     return _join(flavor, own)
 
 

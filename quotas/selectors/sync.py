@@ -132,11 +132,20 @@ def _summarise_node(tree: QuotaTree, node: QuotaNode, objects: list[ManagedObjec
     if worst is None:
         state, message = _read_failure(tree) or (SyncState.SYNCING, NOT_APPLIED)
         return NodeSync(state=state, message=message, since=None, object_count=0)
-    is_newer = tree.is_behind and (tree.synced_at is None or node.changed_at > tree.synced_at)
-    if worst.state == SyncState.SYNCED and is_newer:
+    if worst.state == SyncState.SYNCED and _is_newer(tree, node, objects):
         return NodeSync(state=SyncState.SYNCING, message=NOT_APPLIED, since=node.changed_at, object_count=len(objects))
     message = "" if worst.state == SyncState.SYNCED else f"{worst.kind} {_full_name(worst)}: {worst.message}"
     return NodeSync(state=SyncState(worst.state), message=message, since=worst.since, object_count=len(objects))
+
+
+def _is_newer(tree: QuotaTree, node: QuotaNode, objects: list[ManagedObject]) -> bool:
+    """Whether a node was changed after its objects were last made as asked.
+
+    The tree may be behind for another node, whose queue waits for its work to end: this one is in step all the same.
+    """
+    if not tree.is_behind or (tree.synced_at is not None and node.changed_at <= tree.synced_at):
+        return False
+    return any(item.checked_at is None or item.checked_at < node.changed_at for item in objects)
 
 
 def _find_worst(objects: Iterable[ManagedObject]) -> ManagedObject | None:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from clusters.models import SyncState, WorkloadState
+from clusters.models import ManagedObject, SyncState, WorkloadState
 from quotas import selectors, services
 from quotas.domain.changes import AddNode, BindGroup, ChangeNode
 from quotas.domain.tree import NodeKey
@@ -111,6 +111,18 @@ def test_only_the_nodes_that_changed_are_syncing(example: Example):
     services.apply_changes(tree=tree, changes=[ChangeNode(node=example.key("a1"), min={"cpu": "9"})], by=example.admin)
     assert sync_of(example, "a1")[0] == SyncState.SYNCING
     assert sync_of(example, "a2")[0] == SyncState.SYNCED
+
+
+def test_a_node_is_synced_although_another_still_waits(example: Example):
+    """The tree catches up when its last object does; a queue on its way out may need hours for that."""
+    managed(example, "a1", SyncState.SYNCED)
+    managed(example, "a2", SyncState.WAITING, "It goes when no workload holds quota of it any more.")
+    change = ChangeNode(node=example.key("a1"), min={"cpu": "9"})
+    services.apply_changes(tree=example.tree, changes=[change], by=example.admin)
+    assert sync_of(example, "a1")[0] == SyncState.SYNCING
+    ManagedObject.objects.update(checked_at=timezone.now())
+    assert sync_of(example, "a1")[0] == SyncState.SYNCED
+    assert sync_of(example, "a2")[0] == SyncState.WAITING
 
 
 def test_a_tree_that_is_being_deleted_lists_what_blocks_it(example: Example):
