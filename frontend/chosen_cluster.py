@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
-from clusters import selectors
 from clusters.errors import ClusterMissingError
 from clusters.models import Cluster
-from quotas import selectors as quota_selectors
+from quotas.selectors import list_visible_clusters
 
 PARAMETER: Final = "cluster"
 SESSION_KEY: Final = "cluster"
@@ -36,18 +34,10 @@ def list_offered_clusters(request: HttpRequest) -> Sequence[Cluster]:
     """The clusters that the switcher offers: all of them to an admin, to others those where they have a quota."""
     clusters: Sequence[Cluster] | None = getattr(request, "_aid_clusters", None)
     if clusters is None:
-        clusters = list(_list_clusters_for(request.user))
+        user = request.user
+        clusters = list(list_visible_clusters(viewer=user)) if isinstance(user, User) else []
         request._aid_clusters = clusters  # type: ignore[attr-defined]  # read once per request, here alone
     return clusters
-
-
-def _list_clusters_for(user: object) -> QuerySet[Cluster]:
-    clusters = selectors.list_clusters()
-    if not isinstance(user, User):
-        return clusters.none()
-    if user.is_admin:
-        return clusters
-    return clusters.filter(pk__in=quota_selectors.list_trees(viewer=user).values("cluster"))
 
 
 def remember_cluster(request: HttpRequest, cluster: Cluster) -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from accounts.models import User
+from clusters.errors import ClusterMissingError
 from clusters.models import Cluster
+from clusters.selectors import list_clusters
 from quotas.errors import BindingMissingError, NodeMissingError, TreeMissingError
 from quotas.models import NamespaceBinding, NodeRevision, QuotaDraft, QuotaNode, QuotaTree
 
@@ -19,6 +21,20 @@ def list_trees(*, viewer: User, cluster: Cluster | None = None) -> QuerySet[Quot
     if not viewer.is_admin:
         trees = trees.filter(pk__in=_visible_leaves(viewer).values("tree"))
     return trees
+
+
+def list_visible_clusters(*, viewer: User) -> QuerySet[Cluster]:
+    """The clusters in which the viewer has something: all of them for an admin, for others those where they have a quota."""
+    clusters = list_clusters()
+    return clusters if viewer.is_admin else clusters.filter(pk__in=list_trees(viewer=viewer).values("cluster"))
+
+
+def get_visible_cluster(*, viewer: User, name: str) -> Cluster:
+    """Raises: ClusterMissingError (404), also for one in which the viewer has nothing."""
+    cluster = list_visible_clusters(viewer=viewer).filter(name=name).first()
+    if cluster is None:
+        raise ClusterMissingError(f"There is no cluster {name!r}.")
+    return cluster
 
 
 def get_tree(*, tree_id: int, viewer: User) -> QuotaTree:

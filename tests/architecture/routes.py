@@ -155,8 +155,6 @@ _API = {
         "namespace-binding-list GET",
         "workload-list GET",
         "workload-counts GET",
-        "cluster-idle-pods GET",
-        "cluster-start-options GET",
     ),
     Audience.MEMBER: (
         "quota-tree-detail GET",
@@ -164,6 +162,8 @@ _API = {
         "quota-node-history GET",
         "namespace-binding-detail GET",
         "workload-detail GET",
+        "cluster-idle-pods GET",
+        "cluster-start-options GET",
     ),
     Audience.ADMIN: (
         "user-list GET POST",

@@ -17,10 +17,9 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api.authentication import signed_in
 from accounts.domain.roles import Permission
 from clusters.models import ObservedWorkload, WorkloadState
-from clusters.selectors import get_cluster
 from monitoring.api.serializers import show_reading
 from monitoring.selectors import list_idle_pods
-from quotas.selectors import visible_namespaces
+from quotas.selectors import get_visible_cluster, visible_namespaces
 from workloads import selectors
 from workloads.api import serializers
 
@@ -58,10 +57,10 @@ class WorkloadFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-
 
     def filter_queryset(self, queryset: QuerySet[ObservedWorkload]) -> QuerySet[ObservedWorkload]:
         given: dict[str, Any] = self.form.cleaned_data  # Any: values of form fields
-        cluster = given["cluster"]
+        viewer, name = signed_in(self.request), given["cluster"]
         return selectors.list_workloads(
-            viewer=signed_in(self.request),
-            cluster=get_cluster(name=cluster) if cluster else None,
+            viewer=viewer,
+            cluster=get_visible_cluster(viewer=viewer, name=name) if name else None,
             state=given["state"],
             namespace=given["namespace"],
             queue=given["queue"],
@@ -104,9 +103,9 @@ class WorkloadViewSet(GenericViewSet[ObservedWorkload]):
     @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
     def counts(self, request: Request) -> Response:
         """How many workloads are in each state."""
-        name = request.query_params.get("cluster", "")
-        cluster = get_cluster(name=name.replace("\x00", "")) if name else None
-        counts = selectors.count_by_state(viewer=signed_in(request), cluster=cluster)
+        viewer, name = signed_in(request), request.query_params.get("cluster", "").replace("\x00", "")
+        cluster = get_visible_cluster(viewer=viewer, name=name) if name else None
+        counts = selectors.count_by_state(viewer=viewer, cluster=cluster)
         return Response(
             serializers.StateCountsSerializer({state.value: number for state, number in counts.items()}).data
         )
@@ -118,8 +117,9 @@ class IdlePodsView(APIView):
     @extend_schema(responses=serializers.IdlePodsReadingSerializer)
     def get(self, request: Request, name: str) -> Response:
         """Pods of yours that hold GPUs without using them, and pods whose GPUs report nothing."""
-        cluster = get_cluster(name=name)
-        namespaces = visible_namespaces(signed_in(request), cluster)
+        viewer = signed_in(request)
+        cluster = get_visible_cluster(viewer=viewer, name=name)
+        namespaces = visible_namespaces(viewer, cluster)
         reading = list_idle_pods(cluster, namespaces=namespaces)
         return Response(serializers.IdlePodsReadingSerializer(show_reading(reading)).data)
 
@@ -130,5 +130,7 @@ class StartOptionsView(APIView):
     @extend_schema(responses=serializers.StartOptionsSerializer)
     def get(self, request: Request, name: str) -> Response:
         """What you can start now: guaranteed, borrowed, and in how large a block."""
-        options = selectors.get_start_options(viewer=signed_in(request), cluster=get_cluster(name=name))
+        viewer = signed_in(request)
+        cluster = get_visible_cluster(viewer=viewer, name=name)
+        options = selectors.get_start_options(viewer=viewer, cluster=cluster)
         return Response(serializers.StartOptionsSerializer(options).data)

@@ -75,6 +75,22 @@ def test_idle_pods_without_a_source_say_why_and_are_not_an_empty_list(rita: User
     assert answer["problem"]["reason"] == "no_source"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/workloads/?cluster=elsewhere",
+        "/api/v1/workloads/counts/?cluster=elsewhere",
+        "/api/v1/clusters/elsewhere/idle-pods/",
+        "/api/v1/clusters/elsewhere/start-options/",
+    ],
+)
+def test_a_cluster_in_which_one_has_no_quota_does_not_exist(rita: User, path: str) -> None:
+    """Its free GPUs are nobody's business, nor is its name."""
+    make_cluster("elsewhere")
+    assert client_of(rita).get(path).status_code == 404
+    assert client_of(make_admin()).get(path).status_code == 200
+
+
 def test_start_options_are_numbers_and_a_sentence(rita: User) -> None:
     answer = client_of(rita).get("/api/v1/clusters/prod-a/start-options/").json()
     assert answer["sentence"].startswith("You can start 6 GPUs now")
