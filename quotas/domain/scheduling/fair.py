@@ -7,6 +7,7 @@ with the highest share; its candidates are tried one by one. Two strategies foll
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 
 from quotas.domain.scheduling.nodes import Cohort, Node, Queue
@@ -23,6 +24,33 @@ from quotas.domain.scheduling.victims import (
     take_out,
 )
 from quotas.domain.scheduling.workloads import Amounts, Workload
+
+
+class Line:
+    """The candidates of one queue, first to be evicted first, read as far as somebody asks. False when there is none left."""
+
+    __slots__ = ("_left", "first")
+
+    def __init__(self, first: Holder, left: Iterator[Holder]) -> None:
+        self.first = first
+        self._left: Iterator[Holder] | None = left
+
+    def __bool__(self) -> bool:
+        return self._left is not None
+
+    def take(self) -> Holder:
+        taken = self.first
+        if self._left is not None:
+            follower = next(self._left, None)
+            if follower is None:
+                self._left = None
+            else:
+                self.first = follower
+        return taken
+
+
+Candidates = dict[Queue, Line]
+Rank = tuple[int, float, int, bool, int, int, str]
 
 
 class FairSearch:
@@ -54,17 +82,18 @@ class FairSearch:
             put_back(victim)
         return []
 
-    def _collect(self) -> dict[Queue, list[Holder]]:
+    def _collect(self) -> Candidates:
         own = self._queue
         policies: list[tuple[Queue, Policy]] = [(own, own.spec.within_queue)]
         if own.parent is not None and own.spec.reclaim is not Policy.NEVER:
             others = (queue for queue in own.tree.queues if queue is not own and queue.holders)
             policies += [(queue, own.spec.reclaim) for queue in others if not queue.is_within(self._places)]
-        found: dict[Queue, list[Holder]] = {}
+        found: Candidates = {}
         for queue, policy in policies:
-            holders = list(find_candidates(queue, policy, self._workload, self._places, self._protection))
-            if holders:
-                found[queue] = holders
+            left = find_candidates(queue, policy, self._workload, self._places, self._protection)
+            first = next(left, None)
+            if first is not None:
+                found[queue] = Line(first, left)
         return found
 
     def _count_request(self) -> None:
@@ -81,81 +110,91 @@ class FairSearch:
         self._count_request()
         return does_fit
 
-    def _evict(self, victim: Workload, reason: Reason) -> bool:
+    def _evict(self, holder: Holder, reason: Reason) -> bool:
         """Whether the request fits without this one too."""
+        victim = holder[4]
         take_out(victim)
         self._targets.append((victim, reason))
         return self._fits()
 
-    def _take_while_not_above(self, candidates: dict[Queue, list[Holder]]) -> tuple[bool, dict[Queue, list[Holder]]]:
-        """First strategy: a victim goes when the preemptor's share then is at most what the victim's side is left with."""
-        passed_over: dict[Queue, list[Holder]] = {}
-        descent = Descent(self._queue, candidates)
-        for target in descent:
-            holders = candidates[target]
+    def _take_while_not_above(self, candidates: Candidates) -> tuple[bool, Candidates]:
+        """First strategy: a victim goes when the preemptor's share then is at most what the victim's side is left with.
+
+        Answers whether the request fits, and of each queue the first candidate that was passed over.
+        """
+        passed_over: Candidates = {}
+        for target in Descent(self._queue, candidates):
+            line = candidates[target]
             if target is self._queue:
-                if self._evict(holders.pop(0)[4], Reason.IN_QUEUE):
-                    return True, passed_over
+                does_fit = self._evict(line.take(), Reason.IN_QUEUE)
             elif self._queue.is_within(self._places):
-                if self._evict(holders.pop(0)[4], Reason.RECLAMATION):
-                    return True, passed_over
+                does_fit = self._evict(line.take(), Reason.RECLAMATION)
             else:
-                victim = self._find_acceptable(target, holders, passed_over)
-                if victim is not None and self._evict(victim, Reason.FAIR_SHARING):
-                    return True, passed_over
+                victim = self._find_acceptable(target, line, passed_over)
+                does_fit = victim is not None and self._evict(victim, Reason.FAIR_SHARING)
+            if does_fit:
+                return True, passed_over
         return False, passed_over
 
-    def _find_acceptable(
-        self, target: Queue, holders: list[Holder], passed_over: dict[Queue, list[Holder]]
-    ) -> Workload | None:
-        """The target's first candidate whose going keeps the shares in order; those tried in vain are remembered, in their order."""
+    def _find_acceptable(self, target: Queue, line: Line, passed_over: Candidates) -> Holder | None:
+        """The target's first candidate whose going keeps the shares in order."""
         mine, theirs = find_sides(self._queue, target)
         share = mine.share()
         refused: set[tuple[tuple[int, int], ...]] = set()  # what equal usage was refused for need not be counted again
-        while holders:
-            holder = holders.pop(0)
-            victim = holder[4]
-            key = tuple(victim.usage or ())
+        while line:
+            holder = line.take()
+            key = tuple(holder[4].usage or ())
             if key not in refused:
-                take_out(victim)
+                take_out(holder[4])
                 is_acceptable = share <= theirs.share()
-                put_back(victim)
+                put_back(holder[4])
                 if is_acceptable:
-                    return victim
+                    return holder
                 refused.add(key)
-            passed_over.setdefault(target, []).append(holder)
+            if target not in passed_over:
+                passed_over[target] = Line(holder, iter(()))
         return None
 
-    def _take_where_below(self, candidates: dict[Queue, list[Holder]]) -> bool:
+    def _take_where_below(self, candidates: Candidates) -> bool:
         """Second strategy: one victim a queue, where the preemptor's side has the smaller share before anybody goes."""
         for target in Descent(self._queue, candidates):
-            holders = candidates[target]
+            holder = candidates[target].take()
             mine, theirs = find_sides(self._queue, target)
-            if mine.share() < theirs.share() and self._evict(holders[0][4], Reason.FAIR_SHARING):
+            if mine.share() < theirs.share() and self._evict(holder, Reason.FAIR_SHARING):
                 return True
-            holders.clear()
         return False
 
 
 class Descent:
-    """Target after target. A queue leaves when it has no candidate left or nothing borrowed, a cohort when it has nothing to offer."""
+    """Target after target. A queue leaves when it has no candidate left or nothing borrowed, a cohort when it has nothing to offer.
 
-    __slots__ = ("_candidates", "_children", "_own", "_path")
+    The queues of a cohort wait in a heap. As long as victims only go, no queue rises in it: shares fall, and the candidates that
+    follow are those to be evicted later. So only its top is ever judged anew.
+    """
 
-    def __init__(self, own: Queue, candidates: dict[Queue, list[Holder]]) -> None:
+    __slots__ = ("_candidates", "_cohorts", "_own", "_path", "_queues")
+
+    def __init__(self, own: Queue, candidates: Candidates) -> None:
         self._own = own
         self._candidates = candidates
         self._path = set(find_ancestors(own))
-        self._children: dict[Cohort, tuple[set[Cohort], set[Queue]]] = {}
+        self._cohorts: dict[Cohort, set[Cohort]] = {}
+        self._queues: dict[Cohort, list[tuple[Rank, Queue]]] = {}
         for queue in candidates:
-            node: Node = queue
-            for cohort in find_ancestors(queue):
-                cohorts, queues = self._children.setdefault(cohort, (set(), set()))
-                if isinstance(node, Queue):
-                    queues.add(node)
-                elif isinstance(node, Cohort):
-                    cohorts.add(node)
-                node = cohort
+            if queue.parent is not None:
+                self._queues.setdefault(queue.parent, []).append((self._rank(queue), queue))
+                self._link(queue.parent)
+        for heap in self._queues.values():
+            heapq.heapify(heap)
+
+    def _link(self, cohort: Cohort) -> None:
+        """Make the way from the root down to a cohort known."""
+        while cohort not in self._cohorts:
+            self._cohorts[cohort] = set()
+            if cohort.parent is None:
+                return
+            self._link(cohort.parent)
+            self._cohorts[cohort.parent].add(cohort)
 
     def __iter__(self) -> Iterator[Queue]:
         root = self._own.tree.root
@@ -163,7 +202,7 @@ class Descent:
             while self._candidates.get(self._own):
                 yield self._own
             return
-        while root in self._children:
+        while root in self._cohorts:
             target = self._find(root)
             if target is not None:
                 yield target
@@ -172,34 +211,34 @@ class Descent:
         """The next target below a root, or None after a cohort left without one."""
         above: Cohort | None = None
         while True:
-            cohorts, queues = self._children[cohort]
-            queue = self._choose_queue(queues)
-            child = self._choose_cohort(cohorts)
+            queue = self._choose_queue(self._queues.get(cohort))
+            child = self._choose_cohort(self._cohorts[cohort])
             if child is None and queue is None:
-                del self._children[cohort]
+                del self._cohorts[cohort]
                 if above is not None:
-                    self._children[above][0].discard(cohort)
+                    self._cohorts[above].discard(cohort)
                 return None
             if child is None or (queue is not None and child.share() < queue.share()):
                 return queue
             above, cohort = cohort, child
 
-    def _choose_queue(self, queues: set[Queue]) -> Queue | None:
-        best: Queue | None = None
-        for queue in list(queues):
+    def _choose_queue(self, heap: list[tuple[Rank, Queue]] | None) -> Queue | None:
+        while heap:
+            rank, queue = heap[0]
             if not self._candidates[queue] or (queue is not self._own and not queue.borrows()):
-                queues.discard(queue)
-            elif best is None or self._is_before(queue, best):
-                best = queue
-        return best
+                heapq.heappop(heap)
+                continue
+            present = self._rank(queue)
+            if present == rank:
+                return queue
+            heapq.heapreplace(heap, (present, queue))
+        return None
 
-    def _is_before(self, queue: Queue, other: Queue) -> bool:
-        mine, theirs = queue.share(), other.share()
-        return mine > theirs if mine != theirs else self._first_key(queue) < self._first_key(other)
-
-    def _first_key(self, queue: Queue) -> tuple[int, bool, int, int, str]:
-        is_staying, priority, age, uid, _ = self._candidates[queue][0]
-        return is_staying, queue is self._own, priority, age, uid
+    def _rank(self, queue: Queue) -> Rank:
+        """The highest share first, then whose first candidate would be evicted first."""
+        kind, share = queue.share()
+        is_staying, priority, age, uid, _ = self._candidates[queue].first
+        return -kind, -share, is_staying, queue is self._own, priority, age, uid
 
     def _choose_cohort(self, cohorts: set[Cohort]) -> Cohort | None:
         """Kueue decides between equal shares by chance (map order); here the name does, so that an answer can be repeated."""

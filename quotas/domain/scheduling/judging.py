@@ -10,7 +10,7 @@ from quotas.domain.scheduling.fair import FairSearch
 from quotas.domain.scheduling.frs import FlavorResources
 from quotas.domain.scheduling.nominations import Nomination
 from quotas.domain.scheduling.plans import Plan, make_plan
-from quotas.domain.scheduling.prospects import Prospects
+from quotas.domain.scheduling.prospects import Prospects, leaves_no_trace
 from quotas.domain.scheduling.spec import FlavorSpec, Options
 from quotas.domain.scheduling.victims import Protection, Target
 from quotas.domain.scheduling.workloads import Amounts, Workload
@@ -31,9 +31,17 @@ class Judge:
         self.protection = Protection(options.minimum_run)
 
     def is_hopeless(self, workload: Workload) -> bool:
-        """Whether `nominate` would for certain find neither room nor victims; False where that takes a closer look."""
+        """Whether `nominate` would find neither room nor victims, and setting the workload aside would leave no other trace in its
+        cycle; False where that takes a closer look."""
         usage = self.plan(workload).only_usage
-        return usage is not None and self._prospects.are_nil(workload, usage)
+        if usage is None or not leaves_no_trace(workload):
+            return False
+        if self._prospects.are_nil(workload, usage):
+            return True
+        # Without a choice of flavors, no victims for the whole request settle it; the parts need not be looked at.
+        contested = tuple(place for place, amount in usage if amount > workload.queue.available(place))
+        self._found.clear()
+        return bool(contested) and not self._find_victims(workload, list(usage), contested)
 
     def nominate(
         self,

@@ -48,6 +48,13 @@ def _find_entitlement(queue: Queue, place: int) -> int:
     return most
 
 
+def leaves_no_trace(workload: Workload) -> bool:
+    """Whether a workload that gets nothing is just set aside: its queue reserves nothing for it, and it can't do with less."""
+    spec = workload.queue.spec
+    is_fifo = spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO
+    return spec.reclaim is Policy.ANY and is_fifo and not workload.may_shrink
+
+
 class Prospects:
     """`are_nil` says No for certain, or nothing."""
 
@@ -60,14 +67,7 @@ class Prospects:
     def are_nil(self, workload: Workload, usage: tuple[tuple[int, int], ...]) -> bool:
         queue = workload.queue
         spec = queue.spec
-        # Where a head that gets nothing would still leave a trace in its cycle, or might do with less, it has to be judged.
-        if (
-            spec.reclaim is not Policy.ANY
-            or spec.strategy is not QueueingStrategy.BEST_EFFORT_FIFO
-            or queue.tree.evicting
-        ):
-            return False
-        if workload.may_shrink:
+        if queue.tree.evicting:
             return False
         reach = queue.reach
         if reach is None or reach.epoch != queue.tree.epoch:
