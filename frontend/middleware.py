@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import urlsplit
 
+import redis
+import structlog
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,9 +19,14 @@ from django.shortcuts import render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
-from aidashboard.kit.errors import AppError, ForbiddenError, MissingError
+from aidashboard.kit.errors import AppError, ForbiddenError, MissingError, UnavailableError
 from frontend.errors import describe_error
 from frontend.htmx import find_page_address, find_target, is_fragment_request, is_refresh
+
+REDIS_AWAY: Final = "Redis does not answer, and this can't be done without it."
+SIGN_IN_HINT: Final = "Signing in needs it, to count wrong passwords; who is signed in stays so. Try again in a moment."
+
+log = structlog.get_logger(__name__)
 
 
 class ErrorPageMiddleware(MiddlewareMixin):
@@ -36,6 +44,10 @@ class ErrorPageMiddleware(MiddlewareMixin):
             raise Http404
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, redis.RedisError):
+            # What can do without it does so where it asks; what gets here can't.
+            log.error("redis_unavailable", error=type(exception).__name__)
+            exception = UnavailableError(REDIS_AWAY, hint=SIGN_IN_HINT)
         if not isinstance(exception, AppError):
             return None
         response = _answer(request, exception)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from aidashboard.settings import base
+from frontend.middleware import REDIS_AWAY
 from tests.factories.people import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +42,17 @@ def test_after_five_failures_the_right_password_no_longer_opens() -> None:
     assert sign_in("grace", PASSWORD, address="10.1.1.99") != 302
     make_user("otto")
     assert sign_in("otto", PASSWORD, address="10.1.1.99") == 302, "others are not shut out with her"
+
+
+def test_while_nobody_counts_attempts_signing_in_is_refused_in_words(settings, tmp_path) -> None:
+    make_user("grace")
+    known = settings.CACHES
+    nobody = f"unix://{tmp_path}/nobody.sock?db=2"
+    settings.CACHES = {"default": {**known["default"], "LOCATION": nobody}}
+    answer = Client().post("/login", {"login": "grace", "password": PASSWORD})
+    settings.CACHES = known
+    assert answer.status_code == 503
+    assert REDIS_AWAY in unescape(answer.content.decode())
 
 
 def test_an_inactive_person_stays_out() -> None:
