@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -22,6 +23,7 @@ from frontend.tables import Column, FilterChip, TableQuery
 from frontend.words import count_of
 from quotas import selectors
 from quotas.domain.usage import ResourceUsage
+from quotas.errors import NodeMissingError
 from quotas.selectors import NodeView, TreeSync, TreeUsage
 
 CSV_HEADER = (
@@ -70,6 +72,7 @@ class QuotaListPage:
     resources: tuple[FilterChip, ...]
     trees: tuple[TreeSection, ...]
     panel: NodePanel | None
+    is_panel_gone: bool
     create_url: str
 
     @property
@@ -83,7 +86,10 @@ class QuotaListPage:
 
 
 def build_quota_list(cluster: Cluster, *, viewer: User, table: TableQuery) -> QuotaListPage:
-    """Raises: NodeMissingError (404) when the address opens a node that is not there for the viewer."""
+    """The page with the panel of the node in the address.
+
+    Where that node is not there for the viewer the list still is: somebody may have deleted it while the page was open.
+    """
     trees = list(selectors.list_trees(viewer=viewer, cluster=cluster))
     usages = [selectors.build_usage(tree, viewer=viewer) for tree in trees]
     resources = tuple(dict.fromkeys(resource for usage in usages for resource in usage.resources))
@@ -96,6 +102,7 @@ def build_quota_list(cluster: Cluster, *, viewer: User, table: TableQuery) -> Qu
         viewer=viewer,
     )
     drafts = {tree.pk: read_drafted(tree, author=viewer) for tree in trees} if viewer.is_admin else {}
+    panel = _build_open_panel(usages, drafts, state)
     return QuotaListPage(
         cluster=cluster,
         title="Quotas" if viewer.is_admin else "Your quota",
@@ -106,7 +113,8 @@ def build_quota_list(cluster: Cluster, *, viewer: User, table: TableQuery) -> Qu
         columns=_list_columns(resource),
         resources=_list_choices(resources, resource, table),
         trees=tuple(_build_section(usage, drafts.get(usage.tree.pk), state) for usage in usages),
-        panel=_build_open_panel(usages, drafts, state),
+        panel=panel,
+        is_panel_gone=bool(state.open_key) and panel is None,
         create_url=build_url("quotas:tree-create", cluster=cluster.name) if viewer.is_admin else "",
     )
 
@@ -218,7 +226,9 @@ def _build_open_panel(
 ) -> NodePanel | None:
     tree_text, _, key = state.open_key.partition(":")
     for usage in usages:
-        if tree_text == str(usage.tree.pk) and key:
+        if tree_text != str(usage.tree.pk) or not key:
+            continue
+        with suppress(NodeMissingError):
             return build_panel(
                 usage, key, drafted=drafts.get(usage.tree.pk), viewer=state.viewer, close_url=state.url(node=None)
             )

@@ -115,7 +115,14 @@ def test_nodes_of_others_do_not_exist(client: Client, setting: Setting, who: str
 def test_a_node_that_is_not_there_is_a_404(client: Client, setting: Setting, key: str) -> None:
     client.force_login(setting.admin)
     assert client.get(f"/quotas/{setting.tree.pk}/nodes/{key}").status_code == 404
-    assert client.get(f"/quotas/?node={setting.tree.pk}:{key}").status_code == 404
+
+
+def test_the_list_stays_when_the_node_that_was_open_is_gone(client: Client, setting: Setting) -> None:
+    """Somebody deletes it, or a draft is applied, while the page is open and refreshes itself."""
+    html = open_as(client, setting.admin, f"/quotas/?node={setting.tree.pk}:new-1")
+    assert "The node that was open is not there" in html
+    assert 'title="nlp"' in html
+    assert "The node that was open" not in open_as(client, setting.admin, "/quotas/")
 
 
 def test_search_finds_namespaces_and_keeps_the_path(client: Client, setting: Setting) -> None:
