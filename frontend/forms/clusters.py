@@ -22,6 +22,8 @@ CA_HELP: Final = (
 class KubeconfigFields(StyledForm):
     """A kubeconfig as text or file; `kubeconfig` is the text in both cases."""
 
+    alternatives = frozenset({"kubeconfig", "kubeconfig_file"})
+
     kubeconfig = forms.CharField(
         label="Kubeconfig",
         required=False,
@@ -40,7 +42,7 @@ class KubeconfigFields(StyledForm):
         uploaded = data.get("kubeconfig_file")
         if isinstance(uploaded, UploadedFile):
             data["kubeconfig"] = self._read(uploaded)
-        if not data.get("kubeconfig") and not self.errors:
+        if not data.get("kubeconfig") and not self.errors.keys() & {"kubeconfig", "kubeconfig_file"}:
             self.add_error("kubeconfig", "Paste a kubeconfig, or choose a file.")
         return data
 

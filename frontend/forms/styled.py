@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -13,9 +13,14 @@ class StyledForm(forms.Form):
     The first field with a mistake gets the cursor, without script.
     """
 
+    # Fields of which one must be given: none of them is called optional.
+    alternatives: ClassVar[frozenset[str]] = frozenset()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: as Django's own
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
+            if field.label:
+                field.error_messages["required"] = f"{field.label} is missing."
             widget = field.widget
             if isinstance(widget, forms.CheckboxInput | forms.HiddenInput):
                 continue

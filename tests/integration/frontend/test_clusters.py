@@ -89,7 +89,7 @@ def test_a_kubeconfig_may_be_a_file(client: Client, admin: User) -> None:
         ({"name": "edge", "kubeconfig": KUBECONFIG, "context": "two"}, "two"),
         ({"name": "Edge One", "kubeconfig": KUBECONFIG}, "Edge One"),
         ({"name": "edge", "kubeconfig_file": SimpleUploadedFile("config", b"\xff\xfe\x00")}, "is not a text file"),
-        ({"kubeconfig": KUBECONFIG}, "This field is required."),
+        ({"kubeconfig": KUBECONFIG}, "Name is missing."),
     ],
 )
 def test_what_is_wrong_with_a_kubeconfig_is_said(
@@ -128,6 +128,14 @@ def test_a_name_that_breaks_the_rule_is_told_the_rule(client: Client, admin: Use
     assert response.status_code == 422
     assert "use lower-case letters, digits and hyphens" in strip(response.content.decode())
     assert not Cluster.objects.exists()
+
+
+def test_an_empty_form_names_everything_that_is_missing(client: Client, admin: User) -> None:
+    text = strip(client.post("/clusters/new", {"name": ""}).content.decode())
+    assert "Name is missing." in text
+    assert "Paste a kubeconfig, or choose a file." in text
+    assert "Kubeconfig optional" not in text
+    assert "Shown as optional" in text
 
 
 def test_the_credential_is_changed(client: Client, admin: User) -> None:
