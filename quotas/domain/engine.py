@@ -214,26 +214,31 @@ class Engine:
         holders, returns, scans = 0, Counter[int](), 0
         for number in range(1, most_rounds + 1):
             cycle = scheduler.run_cycle(record)
-            if not cycle.admitted and not cycle.evicted:
+            moved = [nomination.workload.name for nomination in cycle.admitted]
+            evicted = [one for one in cycle.evicted if not one[0][0].is_evicting]
+            if moved or evicted:
+                scans = 0
+                decisions += [_describe_admission(number, nomination) for nomination in cycle.admitted]
+                decisions += [_describe_eviction(number, target, nomination) for target, nomination in evicted]
+                for name in sorted({victim.name for (victim, _), _ in evicted}):
+                    scheduler.start_evicting(name)
+                scheduler.now += 1
+            else:
                 scans = 0 if cycle.has_parked else scans + 1
                 if scans > MOST_SCANS:
                     scheduler.forget_scans()
-                if cycle.is_last or scans > MOST_SCANS:
+                elif cycle.has_parked or cycle.has_flavors_left:
+                    continue
+                moved = victims = scheduler.finish_evicting(record)
+                if not victims:
                     if not record.is_due:
                         scheduler.calm(record)
                         return number, True
                     scheduler.release(record)
-                continue
-            scans = 0
-            decisions += [_describe_admission(number, nomination) for nomination in cycle.admitted]
-            decisions += [_describe_eviction(number, target, nomination) for target, nomination in cycle.evicted]
-            victims = sorted({victim.name for (victim, _), _ in cycle.evicted})
-            for name in victims:
-                scheduler.evict(name)
-            scheduler.now += 1
-            for name in (*victims, *(nomination.workload.name for nomination in cycle.admitted)):
+                    continue
+            for name in moved:
                 holders ^= hash(name)  # a name for who holds quota: equal when the same work does
-            returns[holders] += bool(victims)
+            returns[holders] += not evicted and not cycle.admitted
             if returns[holders] > MOST_RETURNS:
                 return number, False
         return most_rounds, False

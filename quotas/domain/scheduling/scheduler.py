@@ -94,6 +94,23 @@ class Scheduler:
         self._free(workload)
         self._enqueue(workload)
 
+    def start_evicting(self, name: str) -> None:
+        """Its pods shall go. Until they are gone it holds its quota, and cycles go on. Raises: UnknownWorkloadError."""
+        workload = self._get(name)
+        unbook(workload)
+        workload.is_evicting = True
+        book(workload)
+        workload.queue.tree.evicting += 1
+
+    def finish_evicting(self, record: TreeRecord) -> list[str]:
+        """The pods of all work of a tree that was to go are gone. Returns its names."""
+        if not record.evicting:
+            return []
+        leaving = [holder[4].name for queue in record.queues for holder in queue.holders if holder[0] == 0]
+        for name in sorted(leaving):
+            self.evict(name)
+        return leaving
+
     def run_cycle(self, record: TreeRecord) -> Cycle:
         """Judge the head of every queue of a tree. Those admitted hold their quota afterwards; evicting is left to the caller."""
         record.cycles += 1

@@ -95,7 +95,9 @@ def test_who_is_on_the_way_out_is_the_first_victim_whatever_its_priority():
     staying = Reservation(usage={("f", "gpu"): 2}, reserved_at=1)
     states = [WorkState(work=low, reservation=staying), WorkState(work=high, reservation=leaving)]
     engine = Engine(spec, work=[*states, WorkState(work=head)])
-    assert [one.workload for one in engine.settle(most_rounds=1).evicted] == ["high"]
+    evicted = engine.settle().evicted
+    assert [(one.workload, one.by) for one in evicted] == [("low", "high")], "its room is enough for the new one"
+    assert engine.admitted() == {"high", "new"}
 
 
 @pytest.mark.parametrize("stop", [StopPolicy.HOLD, StopPolicy.HOLD_AND_DRAIN])
