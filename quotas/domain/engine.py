@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from quotas.domain.scheduling.explaining import Explanation, Shortfall, Standing, explain
+from quotas.domain.scheduling.explaining import Explanation, Shortfall, Standing, explain, find_lender
 from quotas.domain.scheduling.nodes import TreeRecord
 from quotas.domain.scheduling.nominations import Nomination
 from quotas.domain.scheduling.scheduler import DuplicateWorkloadError, Scheduler, UnknownWorkloadError
@@ -92,7 +92,10 @@ would go through them again and again."""
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Work got quota. `level`: 0 from the queue's own, higher from farther away in the tree. `flavors` and `pods` per pod set."""
+    """Work got quota. `level`: 0 from the queue's own, higher from farther away in the tree. `flavors` and `pods` per pod set.
+
+    `lender`: the lowest cohort that holds the request within its own quota; empty when the queue itself does.
+    """
 
     round: int
     workload: str
@@ -100,12 +103,11 @@ class Admitted:
     level: int
     flavors: tuple[Mapping[str, str], ...]
     pods: tuple[int, ...]
+    lender: str = ""
 
     @property
     def why(self) -> str:
-        source = (
-            "out of the queue's own quota" if self.level == 0 else f"with quota borrowed from {self.level} up the tree"
-        )
+        source = f"with quota borrowed within {self.lender}" if self.lender else "out of the queue's own quota"
         return f"{self.workload} is admitted in {self.queue}, {source}"
 
 
@@ -128,10 +130,10 @@ class Evicted:
 Decision = Admitted | Evicted
 
 _CAUSES = {
-    Reason.IN_QUEUE: "{by}, of higher rank in the same queue, needs it",
-    Reason.RECLAMATION: "{by} takes back what is guaranteed to {queue} or to a subtree that it belongs to",
-    Reason.WHILE_BORROWING: "{by} of {queue} has the higher priority and may evict while borrowing",
-    Reason.FAIR_SHARING: "{by} brings {queue} closer to its fair share",
+    Reason.IN_QUEUE: "{by}, which goes before it in the same queue, needs it",
+    Reason.RECLAMATION: "{by} takes back what is guaranteed to {queue}, or to a part of the tree that {queue} belongs to",
+    Reason.WHILE_BORROWING: "{by} has the higher priority, and {queue} may evict even to borrow",
+    Reason.FAIR_SHARING: "{by} needs it, and {queue} borrows the smaller share",
     Reason.QUEUE_STOPPED: "its queue is stopped and drained",
 }
 
@@ -274,7 +276,10 @@ class Engine:
 
 def _describe_admission(number: int, nomination: Nomination) -> Admitted:
     assignment, workload = nomination.assignment, nomination.workload
-    return Admitted(number, workload.name, workload.queue.name, assignment.level, assignment.flavors, assignment.counts)
+    lender = find_lender(workload.queue, assignment.level)
+    return Admitted(
+        number, workload.name, workload.queue.name, assignment.level, assignment.flavors, assignment.counts, lender
+    )
 
 
 def _describe_eviction(number: int, target: Target, nomination: Nomination) -> Evicted:

@@ -141,9 +141,13 @@ class Dice:
         return Options(fair_sharing=self.random.random() < 0.5, keeps_sticky_preemptors=self.random.random() < 0.8)
 
     def changed(self, spec: ForestSpec) -> ForestSpec:
-        """Other quotas for one node."""
+        """Other quotas for one node, or another parent for a queue."""
         queues, cohorts = list(spec.queues), list(spec.cohorts)
-        if self.random.random() < 0.5:
+        chance = self.random.random()
+        if chance < 0.2:
+            index = self.random.randrange(len(queues))
+            queues[index] = replace(queues[index], parent=self.random.choice(cohorts).name)
+        elif chance < 0.6:
             index = self.random.randrange(len(queues))
             queues[index] = replace(queues[index], groups=self.groups(queues[index].parent))
         else:
