@@ -68,6 +68,8 @@ class Scheduler:
             usage = [(self.forest.frs.place(*pair), amount) for pair, amount in state.reservation.usage.items()]
             self.forest.widen()
             self._book(workload, usage, state.reservation.reserved_at, is_evicting=state.reservation.is_evicting)
+            if workload.is_evicting:
+                self._restless[queue.tree] = None
             return
         self._enqueue(workload)
         if state.is_parked:

@@ -259,7 +259,8 @@ def test_the_usage_of_every_node_is_the_sum_over_who_holds_quota_below(seed: int
     story = Story(Dice(seed))
     story.happen()
     accounts = Accounts(story.engine.spec, holders(story.engine))
-    assert accounts.held == {place: amount for place, amount in story.accounts().held.items() if amount}
+    if story.is_settled:  # else somebody may still hold what an eviction has been decided for
+        assert accounts.held == {place: amount for place, amount in story.accounts().held.items() if amount}
     for name in accounts.nodes:
         expected = {pair: accounts.usage(name, pair) for pair in accounts.pairs}
         assert story.engine.usage(name) == {pair: amount for pair, amount in expected.items() if amount}

@@ -100,6 +100,15 @@ def test_who_is_on_the_way_out_is_the_first_victim_whatever_its_priority():
     assert engine.admitted() == {"high", "new"}
 
 
+def test_who_is_on_the_way_out_leaves_though_nobody_else_asks_for_anything():
+    leaving = Reservation(usage={("f", "gpu"): 2}, reserved_at=1, is_evicting=True)
+    work = Work(name="old", queue="q", pod_sets=pod_sets(2), created_at=1, uid="1")
+    engine = Engine(forest(queue("q", None, 1)), work=[WorkState(work=work, reservation=leaving)])
+    engine.settle()
+    assert engine.admitted() == frozenset()
+    assert engine.usage("q") == {}
+
+
 @pytest.mark.parametrize("stop", [StopPolicy.HOLD, StopPolicy.HOLD_AND_DRAIN])
 def test_a_stopped_queue_admits_nothing(stop: StopPolicy):
     scene = Scene(queue("q", None, 4, stop=stop))
