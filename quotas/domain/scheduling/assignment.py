@@ -49,7 +49,8 @@ class ScanProgress:
 
 @dataclass(slots=True)
 class Assignment:
-    """`mode`: NO_FIT, FIT, or PREEMPT for all that lies between. `contested`: the frs that are not simply free."""
+    """`mode`: NO_FIT, FIT, or PREEMPT for all that lies between. `contested`: the frs that are not simply free. `usage`: of all pod sets;
+    of one that does not fit, as in Kueue, that of the pod sets before the one at which it ended."""
 
     mode: Mode
     level: int = 0
@@ -100,7 +101,7 @@ class Assigner:
                 hear = _bind(note, demand.name) if note is not None else None
                 found = self._scan(workload, group, start, named, usage, hear)
                 if found is None:
-                    return Assignment(Mode.NO_FIT, tried=tuple(progress))
+                    return Assignment(Mode.NO_FIT, usage=list(usage.items()), tried=tuple(progress))
                 option, stop, judged = found
                 for (place, amount), resource, (mode, height) in zip(
                     option.demands, group.resources, judged, strict=True
@@ -111,7 +112,7 @@ class Assigner:
                     if mode is not Mode.FIT:
                         contested[place] = None
             if demand.uncovered is not None:
-                return Assignment(Mode.NO_FIT, tried=tuple(progress))
+                return Assignment(Mode.NO_FIT, usage=list(usage.items()), tried=tuple(progress))
             for place, amount in booked:
                 usage[place] = usage.get(place, 0) + amount
             flavors.append(chosen)

@@ -49,12 +49,18 @@ class CycleRun:
         self._victims: dict[Workload, None] = {}
 
     def run(self, heads: Iterable[Workload], *, is_fair: bool) -> Cycle:
-        nominations = []
+        nominations, hopeless = [], []
         for workload in heads:
             if self._judge.is_hopeless(workload):
-                self._set_aside(workload)
+                hopeless.append(workload)
             else:
                 nominations.append(self._nominate(workload))
+        if is_fair and len(nominations) > 1 and self._record.is_deep:
+            # In a tournament below the root a head that gets nothing may stand in front of another of its cohort.
+            nominations += [self._judge.nominate_in_vain(workload) for workload in hopeless]
+        else:
+            for workload in hopeless:
+                self._set_aside(workload)
         for nomination in self._order(nominations, is_fair=is_fair):
             self._process(nomination)
         for queue, place, amount in reversed(self._held):

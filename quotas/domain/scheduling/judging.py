@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quotas.domain.scheduling.assignment import Assigner, Mode, Note, Tried
+from quotas.domain.scheduling.assignment import Assigner, Assignment, Mode, Note, Tried
 from quotas.domain.scheduling.classical import ClassicalSearch
 from quotas.domain.scheduling.fair import FairSearch
 from quotas.domain.scheduling.frs import FlavorResources
@@ -42,6 +42,14 @@ class Judge:
         contested = tuple(place for place, amount in usage if amount > workload.queue.available(place))
         self._found.clear()
         return bool(contested) and not self._find_victims(workload, list(usage), contested)
+
+    def nominate_in_vain(self, workload: Workload) -> Nomination:
+        """What `nominate` says of a hopeless workload under fair sharing, where only what cannot be had at all is not even tried."""
+        plan = self.plan(workload)
+        usage = list(plan.only_usage or ())
+        if plan.is_servable and all(amount <= workload.queue.potential[place] for place, amount in usage):
+            return Nomination(workload, Assignment(Mode.PREEMPT, usage=usage))
+        return self.nominate(workload)
 
     def nominate(
         self,

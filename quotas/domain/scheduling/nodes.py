@@ -211,6 +211,11 @@ class TreeRecord:
         self.epoch = 0
         self.evicting = 0
 
+    @property
+    def is_deep(self) -> bool:
+        """Whether there are cohorts below the root."""
+        return isinstance(self.root, Cohort) and bool(self.root.cohorts)
+
 
 class Cohort(Node):
     """An inner node, with the quota that it holds itself."""

@@ -40,10 +40,12 @@ class PodSetDemand:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`only_usage`: what it comes to when there is no choice between flavors, every amount under its place; else None."""
+    """`only_usage`: what it comes to when there is no choice between flavors, every amount under its place; else None.
+    `is_servable`: every pod set may use some flavor of every group, and the queue covers all that it asks for."""
 
     pod_sets: tuple[PodSetDemand, ...]
     only_usage: tuple[tuple[int, int], ...] | None
+    is_servable: bool
 
 
 def make_plan(
@@ -58,7 +60,11 @@ def make_plan(
     demands = tuple(
         _make_pod_set(spec, pod_set, count, flavors, frs) for pod_set, count in zip(pod_sets, numbers, strict=True)
     )
-    return Plan(demands, _find_only_usage(demands))
+    is_servable = all(
+        demand.uncovered is None and all(any(option.is_eligible for option in group.options) for group in demand.groups)
+        for demand in demands
+    )
+    return Plan(demands, _find_only_usage(demands), is_servable)
 
 
 def _find_only_usage(demands: tuple[PodSetDemand, ...]) -> tuple[tuple[int, int], ...] | None:

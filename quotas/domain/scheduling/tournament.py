@@ -18,7 +18,7 @@ Rank = tuple[bool, tuple[int, float], int, int, str]
 
 
 class Entrant:
-    """A head in the tournament; one that fits nowhere takes part without usage."""
+    """A head in the tournament; one that fits nowhere takes part without usage, or with that of the pod sets that did."""
 
     __slots__ = ("_versions", "nomination", "path", "ranks")
 

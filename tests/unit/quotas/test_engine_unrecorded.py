@@ -114,3 +114,23 @@ def test_a_head_that_others_only_kept_from_its_room_goes_on_to_the_next_flavor()
     scene.submit("loose", 2)
     assert scene.settle() == ["+loose/3"]
     assert scene.engine.usage("loose") == {("f2", "gpu"): 2}
+
+
+def test_a_head_that_gets_nothing_still_stands_in_front_of_another_of_its_cohort():
+    """In cohort a vain's queue would hold 11, hopeful's 12, so vain is a's candidate; with it a would hold 15, b with other only 13.
+    Other goes first, though hopeful, with which a would hold 12, would have been before it: of the two only one fits."""
+    scene = Scene(
+        cohort("root", None, 20),
+        cohort("a", "root"),
+        cohort("b", "root"),
+        queue("vain", "a", 0, reclaim=Policy.ANY),
+        queue("hopeful", "a", 0, reclaim=Policy.ANY),
+        queue("other", "b", 0, reclaim=Policy.ANY),
+        fair_sharing=True,
+    )
+    scene.run("hopeful", 4)
+    scene.run("other", 6)
+    scene.submit("vain", 11)
+    scene.submit("hopeful", 8)
+    scene.submit("other", 7)
+    assert scene.settle()[0] == "+other/5"
