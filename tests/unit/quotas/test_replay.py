@@ -45,6 +45,32 @@ def test_after_every_arrival_the_engine_rests_where_kueue_rested():
         assert replay_arrivals(recording) == recording["admitted"], recording["scenario"]["name"]
 
 
+def test_after_every_single_event_the_engine_rests_where_kueue_rested():
+    recordings = read("events")
+    assert len(recordings) == 18
+    for recording in recordings:
+        assert replay_arrivals(recording) == recording["admitted"], recording["scenario"]["name"]
+
+
+def test_a_recording_may_hold_several_events_and_begin_with_nothing():
+    queue = {"name": "q", "groups": [{"flavors": [{"name": "f", "res": {"cpu": ["2"]}}]}]}
+    wider = {**queue, "groups": [{"flavors": [{"name": "f", "res": {"cpu": ["3"]}}]}]}
+    work = [{"name": name, "cq": "q", "req": {"cpu": "2"}, "created": 1, "uid": name} for name in ("a", "b")]
+    small = {"name": "c", "cq": "q", "req": {"cpu": "1"}, "created": 2, "uid": "c"}
+    recording = {
+        "scenario": {"name": "several", "cqs": [queue], "steps": []},
+        "events": [
+            {"submit": work[0]},
+            {"submit": work[1]},
+            {"submit": small},
+            {"change": {"cqs": [wider]}},
+            {"finish": "a"},
+            {"finish": "b"},
+        ],
+    }
+    assert replay_arrivals(recording) == [["a"], ["a"], ["a"], ["a", "c"], ["b", "c"], ["c"]]
+
+
 def test_the_recordings_hold_sixteen_scenarios_without_rest():
     restless = [
         recording["scenario"]["name"].rsplit("-", 1)[0]
