@@ -82,7 +82,7 @@ __all__ = [
 ]
 
 MOST_ROUNDS: Final = 100_000
-MOST_RETURNS: Final = 8
+MOST_RETURNS: Final = 4
 """How often the same work may hold quota again after an eviction before this is called going round in circles. Kueue can: a workload
 that straddles the guarantee of its queue is evicted whole, its room is lent again, and it takes that back."""
 MOST_SCANS: Final = 64

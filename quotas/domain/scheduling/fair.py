@@ -145,15 +145,20 @@ class FairSearch:
             holder = line.take()
             key = tuple(holder[4].usage or ())
             if key not in refused:
-                take_out(holder[4])
-                is_acceptable = share <= theirs.share()
-                put_back(holder[4])
-                if is_acceptable:
+                if share <= self._share_without(theirs, holder[4]):
                     return holder
                 refused.add(key)
             if target not in passed_over:
                 passed_over[target] = Line(holder, iter(()))
         return None
+
+    def _share_without(self, side: Node, victim: Workload) -> tuple[int, float]:
+        if side is victim.queue:
+            return side.share_without(victim.usage or [])
+        take_out(victim)
+        share = side.share()
+        put_back(victim)
+        return share
 
     def _take_where_below(self, candidates: Candidates) -> bool:
         """Second strategy: one victim a queue, where the preemptor's side has the smaller share before anybody goes."""

@@ -74,6 +74,8 @@ class Forest:
 
     def _take_queue(self, spec: QueueSpec) -> Queue:
         queue = self.queues.get(spec.name) or Queue(spec, PendingWork())
+        if queue.spec is not spec and _layout(queue.spec) != _layout(spec):
+            queue.plans.clear()
         queue.spec, queue.weight = spec, spec.weight
         return queue
 
@@ -107,7 +109,6 @@ class Forest:
         size = len(self.frs)
         record.queues = [node for node in nodes if isinstance(node, Queue)]
         for queue in record.queues:
-            queue.plans.clear()
             queue.reach = None
             queue.borrowing_limits.clear()
         for node in reversed(nodes):
@@ -171,6 +172,11 @@ def below(root: Queue | Cohort) -> Iterator[Queue | Cohort]:
         if isinstance(node, Cohort):
             stack.extend(node.cohorts)
             stack.extend(node.queues)
+
+
+def _layout(spec: QueueSpec) -> tuple[tuple[tuple[str, frozenset[str]], ...], ...]:
+    """What plans depend on: which flavors and resources there are, in which order, whatever the amounts."""
+    return tuple(tuple((flavor.flavor, frozenset(flavor.quotas)) for flavor in group.flavors) for group in spec.groups)
 
 
 def quotas_of(spec: QueueSpec | CohortSpec) -> Iterator[tuple[str, str, Quota]]:

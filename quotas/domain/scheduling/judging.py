@@ -19,13 +19,15 @@ from quotas.domain.scheduling.workloads import Amounts, Workload
 class Judge:
     """`flavors` may be replaced when the cluster's are; plans are kept on the queues."""
 
-    __slots__ = ("_assigner", "_found", "_frs", "_prospects", "_search", "flavors", "protection")
+    __slots__ = ("_assigner", "_found", "_frs", "_is_fair", "_looked", "_prospects", "_search", "flavors", "protection")
 
     def __init__(self, frs: FlavorResources, options: Options) -> None:
         self._frs = frs
         self._search = FairSearch if options.fair_sharing else ClassicalSearch
         self._assigner = Assigner(self._find_victims, is_fair=options.fair_sharing)
         self._found: dict[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], list[Target]] = {}
+        self._is_fair = options.fair_sharing
+        self._looked: tuple[Workload, tuple[int, ...], list[Target]] | None = None
         self._prospects = Prospects(is_fair=options.fair_sharing)
         self.flavors: Mapping[str, FlavorSpec] = {}
         self.protection = Protection(options.minimum_run)
@@ -41,15 +43,22 @@ class Judge:
         # Without a choice of flavors, no victims for the whole request settle it; the parts need not be looked at.
         contested = tuple(place for place, amount in usage if amount > workload.queue.available(place))
         self._found.clear()
-        return bool(contested) and not self._find_victims(workload, list(usage), contested)
+        if not contested or not self._may_be_had(workload):
+            return False
+        victims = self._find_victims(workload, list(usage), contested)
+        self._looked = (workload, contested, victims) if victims else None
+        return not victims
 
     def nominate_in_vain(self, workload: Workload) -> Nomination:
         """What `nominate` says of a hopeless workload under fair sharing, where only what cannot be had at all is not even tried."""
-        plan = self.plan(workload)
-        usage = list(plan.only_usage or ())
-        if plan.is_servable and all(amount <= workload.queue.potential[place] for place, amount in usage):
-            return Nomination(workload, Assignment(Mode.PREEMPT, usage=usage))
+        if self._may_be_had(workload):
+            return Nomination(workload, Assignment(Mode.PREEMPT, usage=list(self.plan(workload).only_usage or ())))
         return self.nominate(workload)
+
+    def _may_be_had(self, workload: Workload) -> bool:
+        """Whether the queue could ever give this, with nothing running."""
+        plan, potential = self.plan(workload), workload.queue.potential
+        return plan.is_servable and all(amount <= potential[place] for place, amount in plan.only_usage or ())
 
     def nominate(
         self,
@@ -60,10 +69,26 @@ class Judge:
         note: Note | None = None,
     ) -> Nomination:
         """Flavors and victims for all its pods, or else for as many as its pod sets can do with."""
+        looked, self._looked = self._looked, None
+        if looked is not None and looked[0] is workload and self._is_fair and note is None and not only:
+            return self._take_victims(*looked)
         found = self._try(workload, self.plan(workload), tried, only, note)
         if _is_good(found) or not workload.may_shrink:
             return found
         return self._try_fewer(workload, tried, only) or found
+
+    def _take_victims(self, workload: Workload, contested: tuple[int, ...], victims: list[Target]) -> Nomination:
+        """Of a head without a choice of flavors, what was found already. Under fair sharing nobody asks for its borrowing level, which
+        is all that looking at its resources one by one could add."""
+        plan = self.plan(workload)
+        flavors = tuple(
+            {resource: group.options[0].name for group in demand.groups for resource in group.resources}
+            for demand in plan.pod_sets
+        )
+        counts = tuple(demand.count for demand in plan.pod_sets)
+        usage = list(plan.only_usage or ())
+        assignment = Assignment(Mode.PREEMPT, usage=usage, contested=contested, flavors=flavors, counts=counts)
+        return Nomination(workload, assignment, victims)
 
     def _try(
         self,

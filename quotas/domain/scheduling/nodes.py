@@ -152,7 +152,7 @@ class Node:
         Ratios are those of Kueue: 1000 * borrowed / lendable as a float, the largest over the resources, divided by the weight.
         """
         if self._share_version != self.version:
-            self._share = self._compute_share()
+            self._share = self._compute_share(self.usage)
             self._share_version = self.version
         return self._share
 
@@ -170,10 +170,17 @@ class Node:
                 return True
         return False
 
-    def _compute_share(self) -> tuple[int, float]:
+    def share_without(self, amounts: Iterable[tuple[int, int]]) -> tuple[int, float]:
+        """The share that the node would have if it used so much less itself."""
+        usage = self.usage.copy()
+        for place, amount in amounts:
+            usage[place] -= amount
+        return self._compute_share(usage)
+
+    def _compute_share(self, usage: list[int]) -> tuple[int, float]:
         if self.parent is None:
             return NO_SHARE
-        usage, subtree = self.usage, self.subtree
+        subtree = self.subtree
         borrowed: dict[int, int] = {}
         for place, resource in self.share_places:
             above = usage[place] - subtree[place]

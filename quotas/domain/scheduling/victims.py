@@ -49,7 +49,7 @@ def find_candidates(
     """
     if policy is Policy.NEVER or queue.spec.stop is not StopPolicy.NONE:
         return
-    wanted = frozenset(places)
+    wanted = tuple(places)
     for holder in queue.holders:
         other = holder[4]
         if policy is not Policy.ANY and not _ranks_above(workload, other, policy):
@@ -58,8 +58,10 @@ def find_candidates(
             continue
         if protection.minimum_run and protection.covers(other):
             continue
-        if other.usage is not None and any(place in wanted for place, _ in other.usage):
-            yield holder
+        for place, _ in other.usage or ():
+            if place in wanted:
+                yield holder
+                break
 
 
 def _ranks_above(workload: Workload, other: Workload, policy: Policy) -> bool:
