@@ -236,6 +236,12 @@ class Sandbox:
         self.layout.create()
         prometheus.write_target(self.layout, job=job, address=address, labels=labels or {})
 
+    def use_fair_sharing(self, is_on: bool) -> None:
+        """Restart Kueue in that mode; whatever it knows it reads again from the API server. Returns when it is ready."""
+        self.fair_sharing = is_on
+        self._write_kueue_configuration()
+        self.restart("kueue")
+
     # --- faults ---
 
     def kill(self, name: str) -> None:
@@ -351,12 +357,7 @@ class Sandbox:
 
     def _write_configurations(self, programs: Programs) -> None:
         layout, port = self.layout, self.port
-        _write_private(
-            layout.kueue / "config.yaml",
-            kueue.build_configuration(
-                port=port, certificate_folder=str(layout.kueue_certificates), fair_sharing=self.fair_sharing
-            ),
-        )
+        self._write_kueue_configuration()
         link = layout.kueue / "visibility-certs"
         if not link.is_symlink():
             link.symlink_to(os.path.relpath(layout.kueue_certificates, layout.kueue))
@@ -367,6 +368,12 @@ class Sandbox:
             kwok.build_configuration(stages=kwok.read_stages(programs.kwok_stages), log_file=log_file),
         )
         _write_private(layout.prometheus / "prometheus.yml", prometheus.build_configuration(layout=layout, port=port))
+
+    def _write_kueue_configuration(self) -> None:
+        text = kueue.build_configuration(
+            port=self.port, certificate_folder=str(self.layout.kueue_certificates), fair_sharing=self.fair_sharing
+        )
+        _write_private(self.layout.kueue / "config.yaml", text)
 
     def _note_event(self, event: ProcessEvent) -> None:
         self._write_state()
