@@ -281,3 +281,30 @@ def test_a_flavor_without_candidates_is_worse_than_one_with():
     scene.run("other", 2, priority=0)
     assert scene.run("own", 2, priority=5) == ["-other/2", "+own/3"]
     assert scene.engine.usage("own") == {("f2", "gpu"): 2}
+
+
+def outrun() -> Scene:
+    """wide was nominated for f1, but first, whose own f1 is, got it in the same cycle; f2 is left to try."""
+    scene = Scene(
+        cohort("root", None, {"f1": {"gpu": 0}, "f2": {"gpu": 6}}),
+        queue("wide", "root", {"f1": {"gpu": 0}, "f2": {"gpu": 0}}),
+        queue("first", "root", {"f1": {"gpu": 2}}),
+    )
+    scene.submit("wide", 2)
+    scene.submit("first", 2)
+    assert [one.workload for one in scene.engine.settle(most_rounds=1).admitted] == ["first/2"]
+    return scene
+
+
+def test_a_head_that_was_skipped_goes_on_with_the_next_flavor_in_the_next_cycle():
+    scene = outrun()
+    scene.engine.finish("first/2")
+    assert flavors_of(scene.engine, "wide/1") == ({"gpu": "f2"},), "though the first is free again"
+
+
+def test_later_it_begins_anew_if_quota_came_free_meanwhile():
+    scene = outrun()
+    scene.submit("wide", 1, 1, priority=9)
+    assert not scene.engine.settle(most_rounds=2).is_settled
+    scene.engine.finish("first/2")
+    assert flavors_of(scene.engine, "wide/1") == ({"gpu": "f1"},)

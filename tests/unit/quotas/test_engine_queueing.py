@@ -186,6 +186,7 @@ def test_but_none_above_the_threshold():
     scene = borrowers(borrow=Policy.LOWER_PRIORITY, borrow_threshold=4)
     assert scene.run("p", 2, priority=9) == ["-low/1", "+p/3"]
     assert scene.run("p", 2, priority=9) == []
+    assert borrowers(borrow=Policy.LOWER_PRIORITY, borrow_threshold=5).run("p", 4, priority=9)[0] == "-low/1 -mid/2"
 
 
 def test_without_a_threshold_all_lower_priorities_go():

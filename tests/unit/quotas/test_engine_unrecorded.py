@@ -134,3 +134,32 @@ def test_a_head_that_gets_nothing_still_stands_in_front_of_another_of_its_cohort
     scene.submit("hopeful", 8)
     scene.submit("other", 7)
     assert scene.settle()[0] == "+other/5"
+
+
+def overlapping() -> Scene:
+    """p1 and p2 both need the 4 that v borrows. p1 evicts it, so p2 will fit once it has gone."""
+    scene = Scene(
+        cohort("root"),
+        queue("p1", "root", 3, reclaim=Policy.ANY),
+        queue("p2", "root", {"f": {"gpu": 3}, "none": {"gpu": 0}}, reclaim=Policy.ANY),
+        queue("p3", "root", 0),
+        queue("v", "root", 0),
+    )
+    scene.run("v", 4)
+    scene.submit("p1", 3)
+    scene.submit("p2", 3)
+    return scene
+
+
+def test_a_head_that_will_fit_when_the_victims_of_others_have_gone_holds_its_room_until_then():
+    """p3 asks for the 2 that are free now, but they will be p2's."""
+    scene = overlapping()
+    scene.submit("p3", 2)
+    assert scene.settle() == ["-v/1", "+p1/2 +p2/3"]
+
+
+def test_it_stays_first_in_its_queue_and_begins_its_search_for_a_flavor_anew():
+    scene = overlapping()
+    assert not scene.engine.settle(most_rounds=1).is_settled
+    scene.submit("p2", 3, priority=9)
+    assert scene.settle() == ["+p1/2 +p2/3"]
