@@ -86,6 +86,23 @@ def test_the_limit_of_a_cohort_between_is_named():
     assert (missing.available, missing.limited_by) == (1, "mid")
 
 
+def test_what_a_queue_keeps_to_itself_is_counted_before_the_limits_above():
+    """2 of its own and the last one of root: mid's limit of 2 is not what stops it."""
+    scene = Scene(cohort("root", None, 1), cohort("mid", "root", (0, 2)), queue("q", "mid", (2, None, 0)))
+    scene.submit("q", 4)
+    (missing,) = scene.engine.explain("q/1").shortfalls
+    assert (missing.available, missing.most, missing.limited_by) == (3, 3, "root")
+
+
+def test_above_a_lowered_quota_nothing_is_available_and_never_less():
+    scene = Scene(queue("q", None, 4))
+    scene.run("q", 4)
+    scene.change(queue("q", None, 2))
+    scene.run("q", 1)
+    (missing,) = scene.engine.explain("q/2").shortfalls
+    assert (missing.available, missing.lacking) == (0, 1)
+
+
 def test_work_that_will_get_its_room_by_eviction():
     scene = Scene(cohort("root"), queue("own", "root", 2, **RECLAIM), queue("other", "root", 0))
     scene.run("other", 1, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quotas.domain.engine import Policy, QueueingStrategy
+from quotas.domain.engine import PodSet, Policy, QueueingStrategy
 from tests.unit.quotas.forests import Scene, cohort, pods, queue
 
 
@@ -116,9 +116,8 @@ def test_a_head_that_others_only_kept_from_its_room_goes_on_to_the_next_flavor()
     assert scene.engine.usage("loose") == {("f2", "gpu"): 2}
 
 
-def test_a_head_that_gets_nothing_still_stands_in_front_of_another_of_its_cohort():
-    """In cohort a vain's queue would hold 11, hopeful's 12, so vain is a's candidate; with it a would hold 15, b with other only 13.
-    Other goes first, though hopeful, with which a would hold 12, would have been before it: of the two only one fits."""
+def three_heads(vain: int | tuple[PodSet, ...]) -> Scene:
+    """hopeful and other both fit, but not together. With fair sharing a would hold 12 with hopeful, b 13 with other."""
     scene = Scene(
         cohort("root", None, 20),
         cohort("a", "root"),
@@ -130,10 +129,35 @@ def test_a_head_that_gets_nothing_still_stands_in_front_of_another_of_its_cohort
     )
     scene.run("hopeful", 4)
     scene.run("other", 6)
-    scene.submit("vain", 11)
+    scene.submit("vain", vain)
     scene.submit("hopeful", 8)
     scene.submit("other", 7)
-    assert scene.settle()[0] == "+other/5"
+    return scene
+
+
+def test_a_head_that_gets_nothing_still_stands_in_front_of_another_of_its_cohort():
+    """vain's queue would hold 11, hopeful's 12, so vain stands for a, which would hold 15 with it: other goes first."""
+    assert three_heads(vain=11).settle()[0] == "+other/5"
+
+
+def test_so_does_one_of_which_only_the_first_pod_set_could_ever_fit():
+    assert three_heads(vain=pods({"gpu": 11}, {"gpu": 30})).settle()[0] == "+other/5"
+
+
+def test_one_that_could_never_fit_takes_part_with_nothing_and_is_soon_out_of_the_way():
+    assert three_heads(vain=30).settle()[0] == "+hopeful/4"
+
+
+def test_of_equal_shares_priority_goes_next_and_then_age():
+    def winner(**first: int) -> str:
+        scene = Scene(cohort("root", None, 2), queue("a", "root", 0), queue("b", "root", 0), fair_sharing=True)
+        scene.submit("a", 2, **first)
+        scene.submit("b", 2, created_at=3)
+        return scene.settle()[0]
+
+    assert winner() == "+a/1"
+    assert winner(priority=-1) == "+b/2"
+    assert winner(created_at=4) == "+b/2"
 
 
 def overlapping() -> Scene:
