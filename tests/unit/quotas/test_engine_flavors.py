@@ -308,3 +308,21 @@ def test_later_it_begins_anew_if_quota_came_free_meanwhile():
     assert not scene.engine.settle(most_rounds=2).is_settled
     scene.engine.finish("first/2")
     assert flavors_of(scene.engine, "wide/1") == ({"gpu": "f1"},)
+
+
+def test_a_flavor_at_the_end_of_the_list_that_the_pods_may_not_use_counts_as_tried():
+    """Otherwise the next cycle would go on behind the only flavor that there is for wide."""
+    scene = Scene(
+        cohort("root", None, {"f1": {"gpu": 0}, "f2": {"gpu": 6}}),
+        queue("wide", "root", {"f1": {"gpu": 0}, "f2": {"gpu": 0}}, when_can_borrow=Fungibility.TRY_NEXT_FLAVOR),
+        queue("first", "root", {"f1": {"gpu": 2}}),
+        flavors=(
+            FlavorSpec(name="f1", labels={"gpu-model": "h100"}),
+            FlavorSpec(name="f2", labels={"gpu-model": "a100"}),
+        ),
+    )
+    scene.submit("wide", PodSet(requests={"gpu": 2}, node_selector={"gpu-model": "h100"}))
+    scene.submit("first", 2)
+    assert [one.workload for one in scene.engine.settle(most_rounds=1).admitted] == ["first/2"]
+    scene.engine.finish("first/2")
+    assert [(one.workload, one.round) for one in scene.engine.settle().admitted] == [("wide/1", 1)]

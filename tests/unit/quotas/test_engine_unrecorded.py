@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quotas.domain.engine import PodSet, Policy, QueueingStrategy
 from tests.unit.quotas.forests import Scene, cohort, pods, queue
 
@@ -187,3 +189,17 @@ def test_it_stays_first_in_its_queue_and_begins_its_search_for_a_flavor_anew():
     assert not scene.engine.settle(most_rounds=1).is_settled
     scene.submit("p2", 3, priority=9)
     assert scene.settle() == ["+p1/2 +p2/3"]
+
+
+@pytest.mark.parametrize(("is_deep", "expected"), [(False, []), (True, ["-a/1", "+p/2"])])
+def test_below_a_cohort_of_cohorts_everything_is_tried_again_when_a_queue_admits(is_deep: bool, expected: list[str]):
+    """p finds no victim while a keeps to its 7. Then a borrows 1 with work of higher priority: its first work could be evicted now.
+    Kueue notices in a deep tree, where it looks at the cohorts of a queue whose counts have changed, and not in a flat one."""
+    nodes = (
+        queue("a", "mid", 7),
+        queue("p", "mid", 0, reclaim=Policy.ANY, borrow=Policy.LOWER_PRIORITY),
+    )
+    scene = Scene(cohort("root"), cohort("mid", "root" if is_deep else None, 3), *nodes)
+    scene.run("a", 7)
+    assert scene.run("p", 4, priority=5) == []
+    assert scene.run("a", 1, priority=3) == ["+a/3", *expected]
