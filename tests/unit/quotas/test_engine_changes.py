@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from quotas.domain.engine import (
+    UNLIMITED,
     CohortSpec,
     Engine,
     FlavorQuotas,
@@ -122,6 +123,14 @@ def test_quota_held_of_a_flavor_that_no_queue_names_any_more_still_counts():
     assert engine.usage("root") == engine.usage("q") == {("gone", "gpu"): 3}
     engine.finish("old")
     assert engine.usage("root") == {}
+
+
+def test_quotas_without_end_do_not_add_up_to_more():
+    """Kueue counts in 64 bits and stops at the largest number, which stands for no limit."""
+    scene = Scene(cohort("root"), queue("a", "root", UNLIMITED), queue("b", "root", UNLIMITED))
+    assert scene.run("a", 1) == ["+a/1"]
+    assert scene.run("b", UNLIMITED) == []
+    assert scene.run("b", UNLIMITED - 1) == ["+b/3"]
 
 
 def bad_group(**quotas: Quota) -> tuple[ResourceGroup, ...]:

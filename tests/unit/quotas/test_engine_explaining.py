@@ -133,6 +133,18 @@ def test_of_several_flavors_the_mildest_obstacle_counts_and_the_least_lack_is_to
     assert "asks for 2 gpu of f2, and q can get 1 now" in found.why
 
 
+def test_waiting_is_milder_than_never_even_where_nobody_could_be_evicted():
+    """Nothing that p asks for is its own or its cohort's to claim: f1 never has 2, f2 has them once other has ended."""
+    scene = Scene(
+        cohort("root", None, {"f1": {"gpu": 1}, "f2": {"gpu": 4}}),
+        queue("p", "root", {"f1": {"gpu": 0}, "f2": {"gpu": 0}}),
+        queue("other", "root", {"f2": {"gpu": 0}}),
+    )
+    scene.run("other", 3)
+    scene.run("p", 2)
+    assert scene.engine.explain("p/2").standing is Standing.WAITING_FOR_QUOTA
+
+
 def test_of_several_groups_the_one_without_a_flavor_counts():
     """gpu only wait for somebody to end, memory can never be had."""
     scene = Scene(queue("q", None, {"f": {"gpu": 2}}, {"m": {"memory": 4096}}, within_queue=Policy.LOWER_PRIORITY))
