@@ -44,7 +44,7 @@ class ScanProgress:
 
     @property
     def has_flavors_left(self) -> bool:
-        return has_flavors_left(self.tried)
+        return any(stop != NO_FLAVORS_LEFT for stops in self.tried for stop in stops.values())
 
 
 @dataclass(slots=True)
@@ -198,10 +198,6 @@ class Assigner:
 
     def _may_evict_to_borrow(self, queue: Queue) -> bool:
         return queue.spec.borrow is not Policy.NEVER or (self._is_fair and queue.spec.reclaim is not Policy.NEVER)
-
-
-def has_flavors_left(tried: Tried) -> bool:
-    return any(stop != NO_FLAVORS_LEFT for stops in tried for stop in stops.values())
 
 
 def _score(queue: Queue, mode: Mode, level: int) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from quotas.domain.scheduling.assignment import Assignment, Mode, ScanProgress, Tried, has_flavors_left
+from quotas.domain.scheduling.assignment import Assignment, Mode, ScanProgress, Tried
 from quotas.domain.scheduling.judging import Judge
 from quotas.domain.scheduling.nodes import Cohort, Queue, TreeRecord
 from quotas.domain.scheduling.nominations import Nomination
@@ -164,7 +164,7 @@ class CycleRun:
 
 
 def _has_flavors_left(workload: Workload) -> bool:
-    return workload.progress is not None and has_flavors_left(workload.progress.tried)
+    return workload.progress is not None and workload.progress.has_flavors_left
 
 
 def _reserve_amounts(queue: Queue, assignment: Assignment) -> Iterator[tuple[int, int]]:

@@ -11,13 +11,8 @@ from quotas.domain.scheduling.spec import FlavorSpec, NodeRequirement, PodSet, T
 
 def may_use(pod_set: PodSet, flavor: FlavorSpec) -> bool:
     """Whether pods like these can land on nodes of this flavor."""
-    return find_untolerated(pod_set, flavor) is None and _is_selected(pod_set, flavor)
-
-
-def find_untolerated(pod_set: PodSet, flavor: FlavorSpec) -> Taint | None:
-    """The first taint that keeps the pods away, if any."""
     tolerations = (*pod_set.tolerations, *flavor.tolerations)
-    return next((taint for taint in flavor.taints if _repels(taint, tolerations)), None)
+    return not any(_repels(taint, tolerations) for taint in flavor.taints) and _is_selected(pod_set, flavor)
 
 
 def _repels(taint: Taint, tolerations: tuple[Toleration, ...]) -> bool:

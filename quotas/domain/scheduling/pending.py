@@ -18,10 +18,9 @@ GroupKey = tuple[int, int]
 class Group:
     """Equal workloads, oldest first. Those that left stay in the heap until they come to its top."""
 
-    __slots__ = ("heap", "is_parked", "listed", "members", "priority")
+    __slots__ = ("heap", "is_parked", "listed", "members")
 
-    def __init__(self, priority: int) -> None:
-        self.priority = priority
+    def __init__(self) -> None:
         self.heap: list[tuple[int, str, Workload]] = []
         self.members: set[Workload] = set()
         self.is_parked = False
@@ -56,15 +55,12 @@ class PendingWork:
         for group in self._groups.values():
             yield from group.members
 
-    def __len__(self) -> int:
-        return sum(len(group.members) for group in self._groups.values())
-
     def add(self, workload: Workload) -> bool:
         """Whether it may be tried: equal work that is set aside keeps newcomers aside too."""
         key = (workload.shape, workload.priority)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(workload.priority)
+            group = self._groups[key] = Group()
         group.members.add(workload)
         heapq.heappush(group.heap, (workload.queue_time, workload.uid, workload))
         if group.is_parked:

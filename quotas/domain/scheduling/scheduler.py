@@ -230,7 +230,6 @@ class Scheduler:
         workload = nomination.workload
         workload.queue.pending.discard(workload)
         workload.progress = None
-        workload.flavors = nomination.assignment.flavors
         self._book(workload, nomination.assignment.usage, self.now)
         self._note(workload.queue)
 
@@ -243,7 +242,7 @@ class Scheduler:
         """Quota comes free: everybody in the tree may soon try again."""
         unbook(workload)
         workload.queue.tree.evicting -= workload.is_evicting
-        workload.usage, workload.flavors = None, ()
+        workload.usage = None
         workload.queue.tree.generation += 1
         self._make_due(workload.queue.tree)
 

@@ -20,7 +20,8 @@ PODS: Final = "pods"
 
 
 class SpecError(ValueError):
-    """The forest is not one: a name twice, a cycle, a missing flavor, or a quota that cannot be. Names the object and the rule."""
+    """The forest is not one: a name twice, a cycle, a resource in two groups or left out of a flavor, or a quota that cannot be. Names
+    the object and the rule."""
 
 
 class Policy(StrEnum):

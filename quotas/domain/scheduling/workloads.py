@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from quotas.domain.scheduling.spec import PodSet, Reservation, Work
@@ -19,7 +19,6 @@ class Workload:
     """`usage` is None while it waits; with `reserved_at` it speaks of the quota that it holds."""
 
     __slots__ = (
-        "flavors",
         "is_evicting",
         "may_shrink",
         "name",
@@ -46,7 +45,6 @@ class Workload:
         self.usage: Amounts | None = None
         self.reserved_at = 0
         self.is_evicting = False
-        self.flavors: tuple[Mapping[str, str], ...] = ()
         self.progress: ScanProgress | None = None
 
     def __lt__(self, other: Workload) -> bool:
