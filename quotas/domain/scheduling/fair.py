@@ -48,6 +48,10 @@ class Line:
                 self.first = follower
         return taken
 
+    def close(self) -> None:
+        """Leave the rest unread."""
+        self._left = None
+
 
 Candidates = dict[Queue, Line]
 Rank = tuple[int, float, int, bool, int, int, str]
@@ -129,6 +133,8 @@ class FairSearch:
                 does_fit = self._evict(line.take(), Reason.IN_QUEUE)
             elif self._queue.is_within(self._places):
                 does_fit = self._evict(line.take(), Reason.RECLAMATION)
+            elif self._is_below_all(target):
+                break
             else:
                 victim = self._find_acceptable(target, line, passed_over)
                 does_fit = victim is not None and self._evict(victim, Reason.FAIR_SHARING)
@@ -136,10 +142,26 @@ class FairSearch:
                 return True, passed_over
         return False, passed_over
 
+    def _is_below_all(self, target: Queue) -> bool:
+        """Whether the preemptor stands above the target and so, in a tree of one level, above all targets that would follow: neither
+        strategy takes anything from them. (Its own queue would have come before.)"""
+        root = target.parent
+        return (
+            root is self._queue.parent
+            and isinstance(root, Cohort)
+            and root.parent is None
+            and not root.cohorts
+            and self._queue.share() > target.share()
+        )
+
     def _find_acceptable(self, target: Queue, line: Line, passed_over: Candidates) -> Holder | None:
         """The target's first candidate whose going keeps the shares in order."""
         mine, theirs = find_sides(self._queue, target)
         share = mine.share()
+        if share > theirs.share():  # and it only falls when somebody goes
+            passed_over.setdefault(target, Line(line.first, iter(())))
+            line.close()
+            return None
         refused: set[tuple[tuple[int, int], ...]] = set()  # what equal usage was refused for need not be counted again
         while line:
             holder = line.take()
