@@ -17,7 +17,7 @@ from tests.cluster.quotas.live_trees import TREE_LABEL, Job, Json, LiveTree, bui
 
 KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
 # Kueue lets go what it set aside one second after a change, in batches, and the status of a ClusterQueue counts as one.
-QUIET_SECONDS = 1.7
+QUIET_SECONDS = 1.6
 SURE_SECONDS = 6.0
 MOST_SECONDS = 60.0
 MOST_EVICTIONS = 4

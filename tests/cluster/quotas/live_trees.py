@@ -81,7 +81,7 @@ class LiveTree:
         return node
 
 
-def make_tree(name: str, *, seed: str, is_fair: bool) -> LiveTree:
+def make_tree(name: str, *, seed: str, is_fair: bool, namespace: str) -> LiveTree:
     pick = random.Random(seed)
     shape = pick.choice(("one", "one", "flavors", "resources", "resources"))
     tree = LiveTree(
@@ -89,7 +89,7 @@ def make_tree(name: str, *, seed: str, is_fair: bool) -> LiveTree:
         random=pick,
         is_fair=is_fair,
         scenario={"name": name, "fairSharing": is_fair, "steps": []},
-        flavors=("engine-f1", "engine-f2") if shape == "flavors" else ("engine-f1",),
+        flavors=name_flavors(namespace)[: 2 if shape == "flavors" else 1],
         resources=_RESOURCES[shape],
     )
     is_plain = pick.random() < 0.3
@@ -155,19 +155,22 @@ def _weigh(tree: LiveTree, node: Json) -> Json:
 # --- as Kubernetes objects
 
 
-def build_flavors(labels: dict[str, str]) -> list[Json]:
-    return [_object("ResourceFlavor", name, {}, labels) for name in ("engine-f1", "engine-f2")]
+def name_flavors(namespace: str) -> tuple[str, ...]:
+    return f"{namespace}-f1", f"{namespace}-f2"
 
 
-def build_priorities(labels: dict[str, str]) -> list[Json]:
-    return [
-        {**_object("WorkloadPriorityClass", f"engine-p{value}", None, labels), "value": value} for value in PRIORITIES
-    ]
+def build_flavors(namespace: str) -> list[Json]:
+    return [_object("ResourceFlavor", name, {}, {}) for name in name_flavors(namespace)]
 
 
-def build_tree(tree: LiveTree, *, namespace: str, labels: dict[str, str]) -> list[Json]:
+def build_priorities(namespace: str) -> list[Json]:
+    kind = "WorkloadPriorityClass"
+    return [{**_object(kind, f"{namespace}-p{value}", None, {}), "value": value} for value in PRIORITIES]
+
+
+def build_tree(tree: LiveTree, *, namespace: str) -> list[Json]:
     """Cohorts, ClusterQueues, and a LocalQueue of the same name for each of them."""
-    own = labels | {TREE_LABEL: tree.name}
+    own = {TREE_LABEL: tree.name}
     return [
         *(_object("Cohort", node["name"], build_spec(node), own) for node in tree.scenario["cohorts"]),
         *(_object("ClusterQueue", node["name"], build_spec(node), own) for node in tree.scenario["cqs"]),
@@ -222,7 +225,7 @@ def build_job(job: Job, *, namespace: str) -> Json:
             "namespace": namespace,
             "labels": {
                 "kueue.x-k8s.io/queue-name": job.queue,
-                "kueue.x-k8s.io/priority-class": f"engine-p{job.priority}",
+                "kueue.x-k8s.io/priority-class": f"{namespace}-p{job.priority}",
             },
         },
         "spec": {

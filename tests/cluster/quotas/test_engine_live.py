@@ -39,7 +39,7 @@ from tests.cluster.quotas.live_trees import (
 
 TREES = int(os.environ.get("ENGINE_TREES", "16"))
 EVENTS = int(os.environ.get("ENGINE_EVENTS", "5"))
-FIRST_JOBS = 5
+FIRST_JOBS = 4
 BURST_JOBS = 6
 SEED = int(os.environ.get("ENGINE_SEED") or random.SystemRandom().randrange(10**6))
 
@@ -67,13 +67,15 @@ def test_the_engine_and_a_running_kueue_agree(
     started = time.monotonic()
     mode = "fair" if is_fair else "classical"
     prefix = f"{namespace.name[2:6]}{mode[0]}"
-    trees = [make_tree(f"{prefix}{number}", seed=f"{SEED}-{mode}-{number}", is_fair=is_fair) for number in range(TREES)]
-    objects = [item for tree in trees for item in build_tree(tree, namespace=namespace.name, labels={})]
+    trees = [
+        make_tree(f"{prefix}{number}", seed=f"{SEED}-{mode}-{number}", is_fair=is_fair, namespace=namespace.name)
+        for number in range(TREES)
+    ]
+    objects = [item for tree in trees for item in build_tree(tree, namespace=namespace.name)]
     with using_mode(sandbox, is_fair=is_fair):
-        namespace.apply(*build_flavors({}), *build_priorities({}), *objects)
+        namespace.apply(*build_flavors(namespace.name), *build_priorities(namespace.name), *objects)
         with LiveCluster(sandbox.api, namespace.name) as cluster, ThreadPoolExecutor(TREES) as threads:
             tallies = list(threads.map(lambda tree: Story(cluster, tree, tmp_path).run(), trees))
-        namespace.kubectl("delete", "jobs", "--all", "--wait=false")
     report(mode, tallies, seconds=time.monotonic() - started)
     # The files that a difference would be written to are read as they should be: everything that agreed does so there, too.
     agreed = write(tmp_path / f"{mode}.jsonl", [line for tally in tallies for line in tally.agreed])
