@@ -1,6 +1,7 @@
 """The engine predicts what a running Kueue does, victim by victim. Written up in docs/apps/quotas.md, "Agreement with a running Kueue".
 
-Random trees live side by side in one cluster, each with roots and queues of its own and real Jobs. ENGINE_SEED repeats a run.
+Random trees live side by side in one cluster, each with roots and queues of its own and real Jobs. The trees and events are the same in
+every run, unless ENGINE_SEED gives another number, or `random`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ TREES = int(os.environ.get("ENGINE_TREES", "16"))
 EVENTS = int(os.environ.get("ENGINE_EVENTS", "5"))
 FIRST_JOBS = 4
 BURST_JOBS = 6
-SEED = int(os.environ.get("ENGINE_SEED") or random.SystemRandom().randrange(10**6))
+SEED = os.environ.get("ENGINE_SEED") or "1"
+if SEED == "random":
+    SEED = str(random.SystemRandom().randrange(10**6))
 
 
 @dataclass(slots=True)
