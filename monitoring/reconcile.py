@@ -5,13 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
+from django.db import transaction
 
+from accounts.services import record_event
+from clusters.models import Cluster
 from monitoring.asking import build_client
 from monitoring.detection import detect
 from monitoring.models import PrometheusSource
 from monitoring.prometheus.errors import PrometheusError
 
 log = structlog.get_logger(__name__)
+
+
+def connect_default(url: str) -> None:
+    """Give the installation's Prometheus to every cluster that has no source; what people set themselves is not touched."""
+    for cluster in Cluster.objects.filter(prometheus=None):
+        with transaction.atomic():
+            _, is_new = PrometheusSource.objects.get_or_create(cluster=cluster, defaults={"url": url})
+            if is_new:
+                record_event(
+                    "prometheus.set",
+                    by=None,
+                    about=cluster,
+                    summary=f"Cluster {cluster.name} connected to Prometheus {url}, the one of AIDASHBOARD_PROMETHEUS_URL",
+                    details={"url": url, "has_token": False},
+                )
 
 
 def probe_source(source_id: int, *, now: datetime) -> None:

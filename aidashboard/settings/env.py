@@ -79,6 +79,13 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         example="https://dashboard.example.org",
         default="http://localhost:8080",
     ),
+    _variable(
+        "PROMETHEUS_URL",
+        "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]",
+        "The Prometheus of clusters that are given none of their own: they are connected to it within a minute.",
+        example="http://prometheus.example.org:9090",
+        default="",
+    ),
     _variable("DEBUG", "true or false", "Development only: tracebacks on pages.", example="false", default="false"),
     _variable("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "How much is logged.", example="INFO", default="INFO"),
     _variable("LOG_FORMAT", "json or console", "How log lines look.", example="json", default="console"),
@@ -134,6 +141,10 @@ class Environment:
 
     def url(self, name: str, *schemes: str) -> str:
         return self.text(name, accept=lambda value: _is_url(value, schemes)).rstrip("/")
+
+    def optional_url(self, name: str, *schemes: str) -> str:
+        """As `url`, or empty when the variable is not set or empty."""
+        return self.text(name, accept=lambda value: value == "" or _is_url(value, schemes)).rstrip("/")
 
     def redis_url(self, name: str) -> str:
         """An address that names a server and no database: the product uses three of them."""

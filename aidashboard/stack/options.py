@@ -23,6 +23,7 @@ CHECKS: Final[Mapping[str, Callable[[Environment], object]]] = {
     "ENCRYPTION_KEY": lambda values: values.fernet_key("ENCRYPTION_KEY"),
     "ALLOWED_HOSTS": lambda values: values.names("ALLOWED_HOSTS"),
     "PUBLIC_URL": lambda values: values.url("PUBLIC_URL", "http", "https"),
+    "PROMETHEUS_URL": lambda values: values.optional_url("PROMETHEUS_URL", "http", "https"),
     "DEBUG": lambda values: values.flag("DEBUG"),
     "LOG_LEVEL": lambda values: values.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR"),
     "LOG_FORMAT": lambda values: values.choice("LOG_FORMAT", "json", "console"),
