@@ -39,7 +39,7 @@ from tests.cluster.quotas.live_trees import (
 )
 
 TREES = int(os.environ.get("ENGINE_TREES", "16"))
-EVENTS = int(os.environ.get("ENGINE_EVENTS", "5"))
+EVENTS = int(os.environ.get("ENGINE_EVENTS", "4"))
 FIRST_JOBS = 4
 BURST_JOBS = 6
 SEED = os.environ.get("ENGINE_SEED") or "1"
@@ -223,6 +223,10 @@ class Story:
             f"{path}: {json.dumps(event)}; Kueue holds {tell(found.holders - expected.holders)} and the engine "
             f"{tell(expected.holders - found.holders)}; Kueue evicted {tell(found.evicted)}, the engine {tell(expected.evicted)}"
         )
+        if not expected.is_settled and not find_moves(after, is_fair=self.tree.is_fair):
+            # By turns, without end, if victims left at once; Kueue's leave one by one, and one of these moments was a way out.
+            self.tally.circles.append(f"{told}; the engine goes round in circles, and would rest where Kueue does")
+            return
         ends = find_ends(before, happen, is_fair=self.tree.is_fair)
         if len(ends) > 1 and found.holders in ends:
             self.tally.races.append(told)
