@@ -254,7 +254,8 @@ def measure_what_if() -> Iterator[Figure]:
 
 
 def measure_growth() -> Iterator[Figure]:
-    """What one event costs when one thing grows and the tree in which it happens grows with it, or does not."""
+    """What one event costs when one thing grows. What it changes is what is tried because of it: all that waits in its tree, again and
+    again as work moves."""
     base = Size(cohorts=1, queues=20, workloads=20)
     for name, size in (
         ("base", base),
@@ -267,8 +268,11 @@ def measure_growth() -> Iterator[Figure]:
         copying = time.perf_counter()
         engine.fork()
         copying = time.perf_counter() - copying
-        events = [timed * 1000 for timed, _ in time_events(engine, EVENTS)]
-        yield Figure(name=f"one event, {name} ({size}), mean", value=sum(events) / len(events), unit="ms")
+        events = list(time_events(engine, EVENTS))
+        seconds, tried = sum(timed for timed, _ in events), sum(settlement.tried for _, settlement in events)
+        yield Figure(name=f"one event, {name} ({size}), mean", value=seconds / EVENTS * 1000, unit="ms")
+        yield Figure(name="  workloads tried for it", value=tried / EVENTS, unit="")
+        yield Figure(name="  per workload tried", value=seconds / tried * 1e6, unit="us")
         yield Figure(name="  peer: copying that state first would add", value=copying * 1000, unit="ms")
 
 

@@ -140,11 +140,15 @@ _CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What happened until nothing moved any more. `is_settled` False: it goes round in circles, or moved after the most rounds."""
+    """What happened until nothing moved any more. `is_settled` False: it goes round in circles, or moved after the most rounds.
+
+    `tried`: how often some workload was tried, the work that it took.
+    """
 
     decisions: tuple[Decision, ...]
     rounds: int
     is_settled: bool
+    tried: int
 
     @property
     def admitted(self) -> tuple[Admitted, ...]:
@@ -201,14 +205,14 @@ class Engine:
         """Run cycle after cycle until nothing moves, tree by tree: they have nothing to do with each other."""
         decisions: list[Decision] = list(self._drain())
         started_at, ended_at = self._scheduler.now, self._scheduler.now
-        rounds, is_settled = 0, True
+        rounds, is_settled, tried = 0, True, self._scheduler.tried
         for record in self._scheduler.restless:
             self._scheduler.now = started_at
             taken, rests = self._settle_tree(record, decisions, most_rounds)
             ended_at = max(ended_at, self._scheduler.now)
             rounds, is_settled = rounds + taken, is_settled and rests
         self._scheduler.now = ended_at
-        return Settlement(tuple(decisions), rounds, is_settled)
+        return Settlement(tuple(decisions), rounds, is_settled, self._scheduler.tried - tried)
 
     def _settle_tree(self, record: TreeRecord, decisions: list[Decision], most_rounds: int) -> tuple[int, bool]:
         """How many rounds it took, and whether nothing moves any more."""

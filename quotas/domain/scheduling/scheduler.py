@@ -23,9 +23,10 @@ class DuplicateWorkloadError(ValueError):
 
 
 class Scheduler:
-    """`now` is the time that reservations get, in the unit of `Work.created_at`; whoever drives the scheduler sets it."""
+    """`now` is the time that reservations get, in the unit of `Work.created_at`; whoever drives the scheduler sets it. `tried`: how
+    often some workload was, as the head of its queue."""
 
-    __slots__ = ("_restless", "_shapes", "_without_queue", "forest", "judge", "options", "workloads")
+    __slots__ = ("_restless", "_shapes", "_without_queue", "forest", "judge", "options", "tried", "workloads")
 
     def __init__(self, spec: ForestSpec, options: Options) -> None:
         """Raises: SpecError."""
@@ -37,6 +38,7 @@ class Scheduler:
         self._shapes = Shapes()
         self._without_queue: dict[str, Work] = {}
         self._restless: dict[TreeRecord, None] = {}
+        self.tried = 0
 
     @property
     def now(self) -> int:
@@ -117,7 +119,9 @@ class Scheduler:
         """Judge the head of every queue of a tree. Those admitted hold their quota afterwards; evicting is left to the caller."""
         record.cycles += 1
         run = CycleRun(self.judge, record, keeps_sticky=self.options.keeps_sticky_preemptors)
-        cycle = run.run(_find_heads(record), is_fair=self.options.fair_sharing)
+        heads = _find_heads(record)
+        self.tried += len(heads)
+        cycle = run.run(heads, is_fair=self.options.fair_sharing)
         for nomination in cycle.admitted:
             self._admit(nomination)
         return cycle

