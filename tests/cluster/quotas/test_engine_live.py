@@ -146,7 +146,7 @@ class Story:
         self._rest_after_burst()
 
     def _note_restless(self, complaint: str) -> None:
-        """Kueue goes round in circles. The engine must say so, too."""
+        """Kueue goes round in circles, and the engine must say so, too; or it took many turns, and has come to rest by now."""
         moments = []
         for _ in range(10):
             moments.append(self.cluster.read(self.tree))
@@ -156,7 +156,12 @@ class Story:
         path = self.folder / f"{self.tree.name}-restless.jsonl"
         scenario = copy.deepcopy(self.tree.scenario)
         write(path, [record(scenario, moment, {"change": {}}, moment.holders) for moment in moments])
-        if is_restless(moments, is_fair=self.tree.is_fair):
+        if len({moment.holders for moment in moments}) == 1:
+            self.tally.bursts += 1
+            moves = find_moves(moments[-1], is_fair=self.tree.is_fair)
+            if moves:
+                self.tally.differences.append(f"{path}: {complaint}, and rests where the engine does not: {moves}")
+        elif is_restless(moments, is_fair=self.tree.is_fair):
             self.tally.circles.append(f"{path}: {complaint}, and the engine says that it will go on")
         else:
             # A tree that does not rest can't be compared; what the engine makes of it is printed, to be looked into.
