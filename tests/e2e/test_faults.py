@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -17,10 +18,18 @@ RECOVERY_MILLISECONDS = 60_000
 def kill_child(demo: RunningDemo, words: str) -> None:
     """kill -9 of the stack's process with these words in its command line."""
     children = psutil.Process(demo.process.pid).children(recursive=True)
-    victims = [child for child in children if words in " ".join(child.cmdline())]
+    victims = [child for child in children if words in tell_command(child)]
     assert victims, f"no process {words!r}"
     for victim in victims:
-        victim.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):  # a short-lived fork of it
+            victim.send_signal(signal.SIGKILL)
+
+
+def tell_command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # has ended since it was listed; a zombie counts as that, too
+        return ""
 
 
 @pytest.mark.parametrize("victim", ["valkey-server", "aidashboard.celery worker", "django observe"])

@@ -134,6 +134,10 @@ class LiveCluster:
 
     # --- rest
 
+    def quiet_seconds(self, tree: LiveTree) -> float:
+        """How long nothing has changed in the tree."""
+        return time.monotonic() - self._changed_at.get(tree.name, 0)
+
     def wait_for_rest(
         self, tree: LiveTree, *, is_seen: Callable[[], bool] = lambda: True, quiet_seconds: float = QUIET_SECONDS
     ) -> None:
@@ -143,8 +147,11 @@ class LiveCluster:
         """
         deadline = time.monotonic() + MOST_SECONDS
         while time.monotonic() < deadline:
-            quiet = time.monotonic() - self._changed_at.get(tree.name, 0)
-            if quiet >= quiet_seconds and is_seen() and not any(_is_moving(item) for item in self._list(tree)):
+            if (
+                self.quiet_seconds(tree) >= quiet_seconds
+                and is_seen()
+                and not any(_is_moving(item) for item in self._list(tree))
+            ):
                 return
             with self._lock:
                 most = Counter(self._evicted.get(tree.name, ())).most_common(1)
