@@ -63,11 +63,7 @@ class CycleRun:
                 self._set_aside(workload)
         for nomination in self._order(nominations, is_fair=is_fair):
             self._process(nomination)
-        for queue, place, amount in reversed(self._held):
-            if amount > 0:
-                queue.remove(place, amount)
-            else:
-                queue.usage[place] -= amount
+        self._let_go()
         return self._cycle
 
     def _order(self, nominations: list[Nomination], *, is_fair: bool) -> Iterable[Nomination]:
@@ -149,6 +145,17 @@ class CycleRun:
         for place, amount in usage:
             queue.add(place, amount)
             self._held.append((queue, place, amount))
+        self._record.forget()
+
+    def _let_go(self) -> None:
+        for queue, place, amount in reversed(self._held):
+            if amount > 0:
+                queue.remove(place, amount)
+            else:  # overdrawn, and then only the queue itself was credited
+                queue.usage[place] -= amount
+                queue.version += 1
+        if self._held:
+            self._record.forget()
 
     def _make_sticky(self, workload: Workload) -> None:
         if self._keeps_sticky and workload.queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:

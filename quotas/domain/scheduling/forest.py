@@ -108,8 +108,8 @@ class Forest:
         """Quota and usage from the leaves upwards, what they make possible from the root downwards."""
         size = len(self.frs)
         record.queues = [node for node in nodes if isinstance(node, Queue)]
+        record.forget()
         for queue in record.queues:
-            queue.reach = None
             queue.borrowing_limits.clear()
         for node in reversed(nodes):
             self._count_node(node, record)

@@ -27,7 +27,7 @@ class Judge:
         self._assigner = Assigner(self._find_victims, is_fair=options.fair_sharing)
         self._found: dict[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], list[Target]] = {}
         self._is_fair = options.fair_sharing
-        self._looked: tuple[Workload, tuple[int, ...], list[Target]] | None = None
+        self._looked: Nomination | None = None
         self._prospects = Prospects(is_fair=options.fair_sharing)
         self.flavors: Mapping[str, FlavorSpec] = {}
         self.protection = Protection(options.minimum_run)
@@ -40,14 +40,27 @@ class Judge:
             return False
         if self._prospects.are_nil(workload, usage):
             return True
-        # Without a choice of flavors, no victims for the whole request settle it; the parts need not be looked at.
-        contested = tuple(place for place, amount in usage if amount > workload.queue.available(place))
-        self._found.clear()
+        self._looked = self._look(workload)
+        return self._looked is not None and not self._looked.targets
+
+    def _look(self, workload: Workload) -> Nomination | None:
+        """Victims for the whole request, its parts not looked at: enough for a No, and, as it lacks nothing but the borrowing level,
+        enough for everything under fair sharing. None where there is room, or a choice, or more to it."""
+        plan, queue = self.plan(workload), workload.queue
+        if plan.only_usage is None or not leaves_no_trace(workload):
+            return None
+        usage = list(plan.only_usage)
+        contested = tuple(place for place, amount in usage if amount > queue.available(place))
         if not contested or not self._may_be_had(workload):
-            return False
-        victims = self._find_victims(workload, list(usage), contested)
-        self._looked = (workload, contested, victims) if victims else None
-        return not victims
+            return None
+        flavors = tuple(
+            {resource: group.options[0].name for group in demand.groups for resource in group.resources}
+            for demand in plan.pod_sets
+        )
+        counts = tuple(demand.count for demand in plan.pod_sets)
+        assignment = Assignment(Mode.PREEMPT, usage=usage, contested=contested, flavors=flavors, counts=counts)
+        victims = self._search(workload, usage, contested, self.protection).run()
+        return Nomination(workload, assignment, victims)
 
     def nominate_in_vain(self, workload: Workload) -> Nomination:
         """What `nominate` says of a hopeless workload under fair sharing, where only what cannot be had at all is not even tried."""
@@ -70,25 +83,15 @@ class Judge:
     ) -> Nomination:
         """Flavors and victims for all its pods, or else for as many as its pod sets can do with."""
         looked, self._looked = self._looked, None
-        if looked is not None and looked[0] is workload and self._is_fair and note is None and not only:
-            return self._take_victims(*looked)
+        if self._is_fair and note is None:
+            if looked is None or looked.workload is not workload or only:
+                looked = self._look(workload)
+            if looked is not None:
+                return looked
         found = self._try(workload, self.plan(workload), tried, only, note)
         if _is_good(found) or not workload.may_shrink:
             return found
         return self._try_fewer(workload, tried, only) or found
-
-    def _take_victims(self, workload: Workload, contested: tuple[int, ...], victims: list[Target]) -> Nomination:
-        """Of a head without a choice of flavors, what was found already. Under fair sharing nobody asks for its borrowing level, which
-        is all that looking at its resources one by one could add."""
-        plan = self.plan(workload)
-        flavors = tuple(
-            {resource: group.options[0].name for group in demand.groups for resource in group.resources}
-            for demand in plan.pod_sets
-        )
-        counts = tuple(demand.count for demand in plan.pod_sets)
-        usage = list(plan.only_usage or ())
-        assignment = Assignment(Mode.PREEMPT, usage=usage, contested=contested, flavors=flavors, counts=counts)
-        return Nomination(workload, assignment, victims)
 
     def _try(
         self,

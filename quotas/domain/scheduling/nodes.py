@@ -9,15 +9,16 @@ Usage travels upwards as it changes, so a reader never sums. Source: Kueue's res
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from quotas.domain.scheduling.spec import UNLIMITED, CohortSpec, QueueSpec
 
 if TYPE_CHECKING:
+    from quotas.domain.scheduling.descent import Standings
     from quotas.domain.scheduling.pending import PendingWork
     from quotas.domain.scheduling.plans import Plan
-    from quotas.domain.scheduling.prospects import Reach
+    from quotas.domain.scheduling.prospects import Reach, Top
     from quotas.domain.scheduling.workloads import Workload
 
 NO_LIMIT: Final = 1 << 80
@@ -66,6 +67,13 @@ class Node:
         self._share: tuple[int, float] = NO_SHARE
         self._share_version = -1
 
+    def ancestors(self) -> Iterator[Cohort]:
+        """From the parent to the root."""
+        cohort = self.parent
+        while cohort is not None:
+            yield cohort
+            cohort = cohort.parent
+
     def add(self, place: int, amount: int) -> None:
         """Count `amount` as used here and, beyond the private part, above."""
         node: Node = self
@@ -98,6 +106,11 @@ class Node:
 
     def available(self, place: int) -> int:
         """What a workload could get here now without evicting anybody; never below 0, though quota may have been lowered."""
+        free = self.headroom(place)
+        return free if free > 0 else 0
+
+    def headroom(self, place: int) -> int:
+        """What is available, and below 0 what is missing: counting a request as used lowers it by just that."""
         node: Node = self
         private_below, best = 0, NO_LIMIT
         while True:
@@ -105,9 +118,7 @@ class Node:
             parent = node.parent
             if parent is None:
                 rest = private_below + node.subtree[place] - use
-                if rest < best:
-                    best = rest
-                return best if best > 0 else 0
+                return rest if rest < best else best
             drawn = use - node.local[place]
             if drawn < 0:
                 private_below -= drawn
@@ -200,11 +211,24 @@ class TreeRecord:
     """What is remembered of one whole tree.
 
     `ready`: its queues with work to be tried. `parked`: those that have set work aside. `is_due`: what was set aside will be released.
-    `cycles`: how many there were. `generation` grows when quota or usage goes, `epoch` whenever work comes to hold quota or ceases to.
-    `evicting`: how many of its workloads hold quota although they are on their way out.
+    `cycles`: how many there were. `generation` grows when quota or usage goes. `evicting`: how many of its workloads hold quota although
+    they are on their way out. `reaches`, `tops`, `standings`: what was measured of its nodes, true until quota is given or taken.
     """
 
-    __slots__ = ("cycles", "epoch", "evicting", "generation", "is_due", "parked", "queues", "ready", "root", "specs")
+    __slots__ = (
+        "cycles",
+        "evicting",
+        "generation",
+        "is_due",
+        "parked",
+        "queues",
+        "reaches",
+        "ready",
+        "root",
+        "specs",
+        "standings",
+        "tops",
+    )
 
     def __init__(self, root: Queue | Cohort, specs: tuple[QueueSpec | CohortSpec, ...]) -> None:
         self.root = root
@@ -215,8 +239,16 @@ class TreeRecord:
         self.is_due = False
         self.cycles = 0
         self.generation = 0
-        self.epoch = 0
         self.evicting = 0
+        self.reaches: dict[Queue, Reach] = {}
+        self.tops: dict[Cohort, list[Top]] = {}
+        self.standings: dict[tuple[int, ...], Standings] = {}
+
+    def forget(self) -> None:
+        """Quota was given or taken: measure anew."""
+        self.reaches.clear()
+        self.tops.clear()
+        self.standings.clear()
 
     @property
     def is_deep(self) -> bool:
@@ -239,14 +271,13 @@ class Cohort(Node):
 class Queue(Node):
     """A ClusterQueue: its accounts, the work that holds quota in the order in which it would be evicted, and the work that waits."""
 
-    __slots__ = ("borrowing_limits", "holders", "pending", "plans", "reach", "spec")
+    __slots__ = ("borrowing_limits", "holders", "pending", "plans", "spec")
 
     def __init__(self, spec: QueueSpec, pending: PendingWork) -> None:
         super().__init__(spec.name)
         self.spec = spec
         self.borrowing_limits: dict[int, int] = {}
         self.plans: dict[int, Plan] = {}
-        self.reach: Reach | None = None
         self.holders: list[tuple[int, int, int, str, Workload]] = []
         self.pending = pending
 

@@ -6,19 +6,21 @@ with that. The answer is either "neither room nor victims, for certain", or "loo
 
 from __future__ import annotations
 
-from quotas.domain.scheduling.nodes import Cohort, Node, Queue
+from quotas.domain.scheduling.nodes import Node, Queue
 from quotas.domain.scheduling.spec import Policy, QueueingStrategy
 from quotas.domain.scheduling.workloads import Workload
+
+Top = tuple[tuple[int, float], Node]
+"""(share, node)."""
 
 
 class Reach:
     """Per place: `available`, what the queue could get at once; `entitled`, what it could claim back from others, that is the most
     that some subtree of its own below the root can still hold of its own quota; `unused`, the rest of its own quota."""
 
-    __slots__ = ("_lower", "available", "entitled", "epoch", "unused")
+    __slots__ = ("_lower", "available", "entitled", "unused")
 
     def __init__(self, queue: Queue) -> None:
-        self.epoch = queue.tree.epoch
         places = range(len(queue.nominal))
         self.available = [queue.available(place) for place in places]
         self.entitled = [_find_entitlement(queue, place) for place in places]
@@ -58,20 +60,17 @@ def leaves_no_trace(workload: Workload) -> bool:
 class Prospects:
     """`are_nil` says No for certain, or nothing."""
 
-    __slots__ = ("_is_fair", "_tops")
+    __slots__ = ("_is_fair",)
 
     def __init__(self, *, is_fair: bool) -> None:
         self._is_fair = is_fair
-        self._tops: dict[Cohort, tuple[int, list[tuple[tuple[int, float], Node]]]] = {}
 
     def are_nil(self, workload: Workload, usage: tuple[tuple[int, int], ...]) -> bool:
         queue = workload.queue
         spec = queue.spec
-        if queue.tree.evicting:
-            return False
-        reach = queue.reach
-        if reach is None or reach.epoch != queue.tree.epoch:
-            reach = queue.reach = Reach(queue)
+        reach = queue.tree.reaches.get(queue)
+        if reach is None:
+            reach = queue.tree.reaches[queue] = Reach(queue)
         own = reach.evictable(queue, workload.priority)
         if not any(amount > reach.available[place] + own[place] for place, amount in usage):
             return False
@@ -119,12 +118,12 @@ class Prospects:
         cohort = node.parent
         if cohort is None:
             return (-1, 0.0)
-        known = self._tops.get(cohort)
-        if known is None or known[0] != node.tree.epoch:
+        tops = node.tree.tops.get(cohort)
+        if tops is None:
             children: list[Node] = [*cohort.cohorts, *cohort.queues]
-            tops = sorted(((child.share(), child.name, child) for child in children), reverse=True)[:2]
-            known = self._tops[cohort] = node.tree.epoch, [(share, child) for share, _, child in tops]
-        return next((share for share, child in known[1] if child is not node), (-1, 0.0))
+            ranked = sorted(((child.share(), child.name, child) for child in children), reverse=True)
+            tops = node.tree.tops[cohort] = [(share, child) for share, _, child in ranked[:2]]
+        return next((share for share, child in tops if child is not node), (-1, 0.0))
 
 
 def _may_evict_own(policy: Policy, priority: int, victim_priority: int) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 
-from quotas.domain.scheduling.fair import find_ancestors
 from quotas.domain.scheduling.nodes import Cohort, Node
 from quotas.domain.scheduling.nominations import Nomination
 
@@ -25,7 +24,7 @@ class Entrant:
     def __init__(self, nomination: Nomination) -> None:
         self.nomination = nomination
         queue = nomination.workload.queue
-        self.path: list[Node] = [queue, *find_ancestors(queue)]
+        self.path: list[Node] = [queue, *queue.ancestors()]
         self.ranks: dict[Node, Rank] = {}
         self._versions: list[int] = []
         self.refresh()

@@ -101,7 +101,7 @@ def book(workload: Workload) -> None:
     """Enter a workload that holds quota among the holders of its queue, and into the accounts."""
     insort(workload.queue.holders, workload.holder_key)
     put_back(workload)
-    workload.queue.tree.epoch += 1
+    workload.queue.tree.forget()
 
 
 def unbook(workload: Workload) -> None:
@@ -109,7 +109,7 @@ def unbook(workload: Workload) -> None:
     holders = workload.queue.holders
     del holders[bisect_left(holders, workload.holder_key)]
     take_out(workload)
-    workload.queue.tree.epoch += 1
+    workload.queue.tree.forget()
 
 
 def give_back(queue: Queue, usage: Amounts, targets: list[Target], *, may_borrow: bool) -> list[Target]:

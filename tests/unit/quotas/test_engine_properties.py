@@ -457,13 +457,14 @@ def by_tree(settlement: Settlement, prefix: str) -> list[list[str]]:
 @quickly
 @given(seeds, st.booleans(), st.booleans())
 def test_work_that_is_set_aside_unseen_would_have_been_set_aside(seed: int, is_fair: bool, is_product: bool):
-    """`Judge.is_hopeless` spares the closer look, which may cost time but may change nothing."""
+    """`Judge.is_hopeless` and `Judge._look` spare the closer look, which may cost time but may change nothing."""
     options = Options(fair_sharing=is_fair)
     quick, slow = (Story(Dice(seed, is_product=is_product), options) for _ in range(2))
     quick.submit(40)
     quick.happen()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Judge, "is_hopeless", lambda judge, workload: False)
+        patch.setattr(Judge, "_look", lambda judge, workload: None)
         slow.submit(40)
         slow.happen()
     assert quick.booked == slow.booked
