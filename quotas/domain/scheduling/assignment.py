@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from quotas.domain.scheduling.nodes import Queue
+from quotas.domain.scheduling.nodes import Queue, Trial
 from quotas.domain.scheduling.plans import FlavorOption, GroupDemand, Plan
 from quotas.domain.scheduling.spec import Fungibility, Policy
-from quotas.domain.scheduling.victims import Target, put_back, take_out
+from quotas.domain.scheduling.victims import Target, take_out
 from quotas.domain.scheduling.workloads import Amounts, Workload
 
 
@@ -188,11 +188,10 @@ class Assigner:
         victims = self._find_victims(workload, [(place, amount)], (place,))
         if not victims:
             return Mode.NO_CANDIDATES, level
-        for victim, _ in victims:
-            take_out(victim)
-        level, _ = queue.find_level(place, amount)
-        for victim, _ in victims:
-            put_back(victim)
+        with Trial() as trial:
+            for victim, _ in victims:
+                take_out(victim, trial)
+            level, _ = queue.find_level(place, amount)
         is_own = any(victim.queue is queue for victim, _ in victims)
         return Mode.PREEMPT if is_own else Mode.RECLAIM, level
 

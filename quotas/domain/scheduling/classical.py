@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from quotas.domain.scheduling.nodes import Cohort, Node, Queue
+from quotas.domain.scheduling.nodes import Cohort, Node, Queue, Trial
 from quotas.domain.scheduling.spec import Policy
 from quotas.domain.scheduling.victims import (
     Holder,
@@ -20,7 +20,6 @@ from quotas.domain.scheduling.victims import (
     fits,
     give_back,
     merge,
-    put_back,
     take_out,
 )
 from quotas.domain.scheduling.workloads import Amounts, Workload
@@ -106,18 +105,17 @@ class ClassicalSearch:
 
     def _attempt(self, *, may_borrow: bool) -> list[Target]:
         targets: list[Target] = []
-        for holder in self._order(may_borrow=may_borrow):
-            victim = holder[4]
-            if victim.queue is not self._queue and self._is_settled(victim.queue):
-                continue
-            if may_borrow and self._needs_no_borrowing(victim):
-                continue
-            take_out(victim)
-            targets.append((victim, self._reason(victim)))
-            if fits(self._queue, self._usage, may_borrow=may_borrow):
-                return give_back(self._queue, self._usage, targets, may_borrow=may_borrow)
-        for victim, _ in targets:
-            put_back(victim)
+        with Trial() as trial:
+            for holder in self._order(may_borrow=may_borrow):
+                victim = holder[4]
+                if victim.queue is not self._queue and self._is_settled(victim.queue):
+                    continue
+                if may_borrow and self._needs_no_borrowing(victim):
+                    continue
+                take_out(victim, trial)
+                targets.append((victim, self._reason(victim)))
+                if fits(self._queue, self._usage, may_borrow=may_borrow):
+                    return give_back(self._queue, self._usage, targets, may_borrow=may_borrow)
         return []
 
     def _order(self, *, may_borrow: bool) -> Iterator[Holder]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from quotas.domain.scheduling.assignment import Assignment, Mode, ScanProgress, Tried
 from quotas.domain.scheduling.judging import Judge
-from quotas.domain.scheduling.nodes import Cohort, Queue, TreeRecord
+from quotas.domain.scheduling.nodes import Cohort, Queue, TreeRecord, Trial
 from quotas.domain.scheduling.nominations import Nomination
 from quotas.domain.scheduling.spec import Policy, QueueingStrategy
 from quotas.domain.scheduling.tournament import Tournament
-from quotas.domain.scheduling.victims import Target, book, fits, put_back, take_out, unbook
-from quotas.domain.scheduling.workloads import Workload
+from quotas.domain.scheduling.victims import Target, book, fits, take_out, unbook
+from quotas.domain.scheduling.workloads import Amounts, Workload
 
 
 @dataclass(slots=True)
@@ -133,24 +133,20 @@ class CycleRun:
         self._make_sticky(nomination.workload)
 
     def _still_fits(self, nomination: Nomination) -> bool:
-        leaving = {**self._victims, **{victim: None for victim, _ in nomination.targets}}
-        for victim in leaving:
-            take_out(victim)
-        does_fit = fits(nomination.workload.queue, nomination.assignment.usage)
-        for victim in leaving:
-            put_back(victim)
-        return does_fit
+        with Trial() as trial:
+            for victim in {**self._victims, **{victim: None for victim, _ in nomination.targets}}:
+                take_out(victim, trial)
+            return fits(nomination.workload.queue, nomination.assignment.usage)
 
-    def _hold(self, queue: Queue, usage: list[tuple[int, int]]) -> None:
-        for place, amount in usage:
-            queue.add(place, amount)
-            self._held.append((queue, place, amount))
+    def _hold(self, queue: Queue, usage: Amounts) -> None:
+        queue.add(usage)
+        self._held += [(queue, place, amount) for place, amount in usage]
         self._record.forget()
 
     def _let_go(self) -> None:
         for queue, place, amount in reversed(self._held):
             if amount > 0:
-                queue.remove(place, amount)
+                queue.remove([(place, amount)])
             else:  # overdrawn, and then only the queue itself was credited
                 queue.usage[place] -= amount
                 queue.version += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quotas.domain.scheduling.descent import Descent, Line, Lines, Standings, measure_standings
-from quotas.domain.scheduling.nodes import Cohort, Node, Queue
+from quotas.domain.scheduling.nodes import Cohort, Node, Queue, Trial
 from quotas.domain.scheduling.victims import (
     Holder,
     Protection,
@@ -18,7 +18,6 @@ from quotas.domain.scheduling.victims import (
     Target,
     find_candidates,
     give_back,
-    put_back,
     take_out,
 )
 from quotas.domain.scheduling.workloads import Amounts, Workload
@@ -27,7 +26,17 @@ from quotas.domain.scheduling.workloads import Amounts, Workload
 class FairSearch:
     """One search for victims. `places`: the frs that the request does not simply get."""
 
-    __slots__ = ("_passed_over", "_places", "_protection", "_queue", "_standings", "_targets", "_usage", "_workload")
+    __slots__ = (
+        "_passed_over",
+        "_places",
+        "_protection",
+        "_queue",
+        "_standings",
+        "_targets",
+        "_trial",
+        "_usage",
+        "_workload",
+    )
 
     def __init__(self, workload: Workload, usage: Amounts, places: tuple[int, ...], protection: Protection) -> None:
         self._workload = workload
@@ -38,20 +47,18 @@ class FairSearch:
         self._standings: Standings = {}
         self._passed_over: dict[Queue, tuple[Holder, ...]] = {}
         self._targets: list[Target] = []
+        self._trial = Trial()
 
     def run(self) -> list[Target]:
         """The victims, none when nothing helps. The accounts are as before."""
         self._standings = measure_standings(self._queue.tree, self._places)
-        for place, amount in self._usage:
-            self._queue.add(place, amount)
-        does_fit = self._take_while_not_above() or self._take_where_below()
-        for place, amount in self._usage:
-            self._queue.remove(place, amount)
-        if does_fit:
+        with self._trial:
+            self._trial.keep(self._queue)
+            self._queue.add(self._usage)
+            if not (self._take_while_not_above() or self._take_where_below()):
+                return []
+            self._queue.remove(self._usage)
             return give_back(self._queue, self._usage, self._targets, may_borrow=True)
-        for victim, _ in self._targets:
-            put_back(victim)
-        return []
 
     def _candidates(self, queue: Queue) -> Iterator[Holder]:
         spec = self._queue.spec
@@ -69,7 +76,7 @@ class FairSearch:
     def _evict(self, holder: Holder, reason: Reason) -> bool:
         """Whether the request fits without this one too."""
         victim = holder[4]
-        take_out(victim)
+        take_out(victim, self._trial)
         self._targets.append((victim, reason))
         return self._fits()
 
@@ -128,10 +135,9 @@ class FairSearch:
     def _share_without(self, side: Node, victim: Workload) -> tuple[int, float]:
         if side is victim.queue:
             return side.share_without(victim.usage or [])
-        take_out(victim)
-        share = side.share()
-        put_back(victim)
-        return share
+        with Trial() as trial:
+            take_out(victim, trial)
+            return side.share()
 
     def _take_where_below(self) -> bool:
         """Second strategy: the first that was passed over of a queue, where the preemptor's side has the smaller share before it goes.

@@ -10,7 +10,7 @@ Usage travels upwards as it changes, so a reader never sums. Source: Kueue's res
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from quotas.domain.scheduling.spec import UNLIMITED, CohortSpec, QueueSpec
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from quotas.domain.scheduling.pending import PendingWork
     from quotas.domain.scheduling.plans import Plan
     from quotas.domain.scheduling.prospects import Reach, Top
-    from quotas.domain.scheduling.workloads import Workload
+    from quotas.domain.scheduling.workloads import Amounts, Workload
 
 NO_LIMIT: Final = 1 << 80
 """Above every amount that two saturated ones can add up to."""
 
 NO_SHARE: Final = (0, 0.0)
+
+Account = tuple[list[int], int, int, tuple[int, float]]
+"""(usage, version, share version, share) of a node."""
 
 
 class Node:
@@ -74,35 +77,39 @@ class Node:
             yield cohort
             cohort = cohort.parent
 
-    def add(self, place: int, amount: int) -> None:
-        """Count `amount` as used here and, beyond the private part, above."""
-        node: Node = self
-        while True:
-            use = node.usage[place]
-            node.usage[place] = use + amount
-            node.version += 1
-            private = node.local[place] - use
-            if private > 0:
-                amount -= private
-            parent = node.parent
-            if amount <= 0 or parent is None:
-                return
-            node = parent
+    def add(self, amounts: Amounts) -> None:
+        """Count amounts as used here and, beyond the private part, above."""
+        for place, given in amounts:
+            node: Node = self
+            amount = given
+            while True:
+                use = node.usage[place]
+                node.usage[place] = use + amount
+                node.version += 1
+                private = node.local[place] - use
+                if private > 0:
+                    amount -= private
+                parent = node.parent
+                if amount <= 0 or parent is None:
+                    break
+                node = parent
 
-    def remove(self, place: int, amount: int) -> None:
+    def remove(self, amounts: Amounts) -> None:
         """The reverse of `add`."""
-        node: Node = self
-        while True:
-            use = node.usage[place]
-            node.usage[place] = use - amount
-            node.version += 1
-            stored_above = use - node.local[place]
-            parent = node.parent
-            if stored_above <= 0 or parent is None:
-                return
-            if stored_above < amount:
-                amount = stored_above
-            node = parent
+        for place, given in amounts:
+            node: Node = self
+            amount = given
+            while True:
+                use = node.usage[place]
+                node.usage[place] = use - amount
+                node.version += 1
+                stored_above = use - node.local[place]
+                parent = node.parent
+                if stored_above <= 0 or parent is None:
+                    break
+                if stored_above < amount:
+                    amount = stored_above
+                node = parent
 
     def available(self, place: int) -> int:
         """What a workload could get here now without evicting anybody; never below 0, though quota may have been lowered."""
@@ -167,12 +174,12 @@ class Node:
             self._share_version = self.version
         return self._share
 
-    def save(self) -> tuple[int, int, tuple[int, float]]:
-        """What `restore` needs after a change that has been taken back, so that the share is not computed again for nothing."""
-        return self.version, self._share_version, self._share
+    def save(self) -> Account:
+        return self.usage.copy(), self.version, self._share_version, self._share
 
-    def restore(self, saved: tuple[int, int, tuple[int, float]]) -> None:
-        self.version, self._share_version, self._share = saved
+    def restore(self, account: Account) -> None:
+        """Back to what was saved, which may be done once."""
+        self.usage, self.version, self._share_version, self._share = account
 
     def borrows(self) -> bool:
         usage, subtree = self.usage, self.subtree
@@ -205,6 +212,30 @@ class Node:
         if ratio == 0.0:
             return NO_SHARE
         return (1, ratio) if self.weight == 0.0 else (0, ratio / self.weight)
+
+
+class Trial:
+    """Something is tried on the accounts; afterwards those that were kept are as before. Their shares come back with them and need not
+    be counted again."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[Node, Account] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node, account in self._kept.items():
+            node.restore(account)
+
+    def keep(self, node: Node) -> None:
+        """Before a node changes for the first time: remember it, and those above."""
+        changing: Node | None = node
+        while changing is not None and changing not in self._kept:
+            self._kept[changing] = changing.save()
+            changing = changing.parent
 
 
 class TreeRecord:

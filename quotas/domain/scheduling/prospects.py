@@ -6,7 +6,7 @@ with that. The answer is either "neither room nor victims, for certain", or "loo
 
 from __future__ import annotations
 
-from quotas.domain.scheduling.nodes import Node, Queue
+from quotas.domain.scheduling.nodes import Node, Queue, Trial
 from quotas.domain.scheduling.spec import Policy, QueueingStrategy
 from quotas.domain.scheduling.workloads import Workload
 
@@ -98,20 +98,11 @@ class Prospects:
             path.append(node)
             node = node.parent
         tops = [self._find_top(one) for one in path[:-1]]
-        saved = [one.save() for one in path]
-        leaving = [(place, amount) for place, amount in enumerate(own) if amount]
-        for place, amount in leaving:
-            queue.remove(place, amount)
-        for place, amount in usage:
-            queue.add(place, amount)
-        is_above = all(one.share() > top for one, top in zip(path, tops, strict=False))
-        for place, amount in usage:
-            queue.remove(place, amount)
-        for place, amount in leaving:
-            queue.add(place, amount)
-        for one, cache in zip(path, saved, strict=True):
-            one.restore(cache)
-        return is_above
+        with Trial() as trial:
+            trial.keep(queue)
+            queue.remove([(place, amount) for place, amount in enumerate(own) if amount])
+            queue.add(usage)
+            return all(one.share() > top for one, top in zip(path, tops, strict=False))
 
     def _find_top(self, node: Node) -> tuple[int, float]:
         """The highest share among the siblings of a node."""

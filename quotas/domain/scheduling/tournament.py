@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 
-from quotas.domain.scheduling.nodes import Cohort, Node
+from quotas.domain.scheduling.nodes import Cohort, Node, Trial
 from quotas.domain.scheduling.nominations import Nomination
 
 Rank = tuple[bool, tuple[int, float], int, int, str]
@@ -40,17 +40,19 @@ class Entrant:
         self._versions = versions
         workload, usage = self.nomination.workload, self.nomination.assignment.usage
         places = [place for place, amount in usage if amount]
-        caches = [node.save() for node in self.path]
-        for place, amount in usage:
-            workload.queue.add(place, amount)
-        for node in self.path:
-            if node.parent is not None:
-                borrows = not node.is_within(places)
-                self.ranks[node.parent] = borrows, node.share(), -workload.priority, workload.queue_time, workload.uid
-        for place, amount in usage:
-            workload.queue.remove(place, amount)
-        for node, cache in zip(self.path, caches, strict=True):
-            node.restore(cache)
+        with Trial() as trial:
+            trial.keep(workload.queue)
+            workload.queue.add(usage)
+            for node in self.path:
+                if node.parent is not None:
+                    borrows = not node.is_within(places)
+                    self.ranks[node.parent] = (
+                        borrows,
+                        node.share(),
+                        -workload.priority,
+                        workload.queue_time,
+                        workload.uid,
+                    )
         return True
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from quotas.domain.scheduling.nodes import Queue
+from quotas.domain.scheduling.nodes import Queue, Trial
 from quotas.domain.scheduling.spec import Policy, StopPolicy
 from quotas.domain.scheduling.workloads import Amounts, Workload
 
@@ -86,21 +86,16 @@ def fits(queue: Queue, usage: Amounts, *, may_borrow: bool = True) -> bool:
     return True
 
 
-def take_out(workload: Workload) -> None:
-    """Remove what a workload uses from the accounts, as if it were gone."""
-    for place, amount in workload.usage or ():
-        workload.queue.remove(place, amount)
-
-
-def put_back(workload: Workload) -> None:
-    for place, amount in workload.usage or ():
-        workload.queue.add(place, amount)
+def take_out(workload: Workload, trial: Trial) -> None:
+    """Remove what a workload uses from the accounts, as if it were gone, as long as the trial lasts."""
+    trial.keep(workload.queue)
+    workload.queue.remove(workload.usage or ())
 
 
 def book(workload: Workload) -> None:
     """Enter a workload that holds quota among the holders of its queue, and into the accounts."""
     insort(workload.queue.holders, workload.holder_key)
-    put_back(workload)
+    workload.queue.add(workload.usage or ())
     workload.queue.tree.forget()
 
 
@@ -108,22 +103,19 @@ def unbook(workload: Workload) -> None:
     """The reverse of `book`."""
     holders = workload.queue.holders
     del holders[bisect_left(holders, workload.holder_key)]
-    take_out(workload)
+    workload.queue.remove(workload.usage or ())
     workload.queue.tree.forget()
 
 
 def give_back(queue: Queue, usage: Amounts, targets: list[Target], *, may_borrow: bool) -> list[Target]:
-    """Spare the victims that turn out not to be needed, from the second-to-last to the first; all of them are taken out on entry.
-
-    Afterwards everybody is back in the accounts. The last victim made the request fit, so it is never spared.
-    """
+    """Spare the victims that turn out not to be needed, from the second-to-last to the first; all of them are out of the accounts on
+    entry, and the needed ones afterwards. The last victim made the request fit, so it is never spared."""
     needed = [targets[-1]]
     for target in reversed(targets[:-1]):
-        put_back(target[0])
+        victim = target[0]
+        victim.queue.add(victim.usage or ())
         if not fits(queue, usage, may_borrow=may_borrow):
-            take_out(target[0])
+            victim.queue.remove(victim.usage or ())
             needed.append(target)
     needed.reverse()
-    for victim, _ in needed:
-        put_back(victim)
     return needed

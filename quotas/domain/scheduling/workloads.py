@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from quotas.domain.scheduling.spec import PodSet, Reservation, Work
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from quotas.domain.scheduling.assignment import ScanProgress
     from quotas.domain.scheduling.nodes import Queue
 
-Amounts = list[tuple[int, int]]
+Amounts = Sequence[tuple[int, int]]
 """(place of an fr, amount); no place twice."""
 
 
