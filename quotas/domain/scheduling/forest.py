@@ -111,6 +111,7 @@ class Forest:
         record.forget()
         for queue in record.queues:
             queue.borrowing_limits.clear()
+            queue.evictable.clear()
         for node in reversed(nodes):
             self._count_node(node, record)
         known = {self.frs.place(flavor, resource) for node in nodes for flavor, resource, _ in quotas_of(node.spec)}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from quotas.domain.scheduling.descent import Standings
     from quotas.domain.scheduling.pending import PendingWork
     from quotas.domain.scheduling.plans import Plan
-    from quotas.domain.scheduling.prospects import Reach, Top
+    from quotas.domain.scheduling.prospects import Top
     from quotas.domain.scheduling.workloads import Amounts, Workload
 
 NO_LIMIT: Final = 1 << 80
@@ -243,7 +243,7 @@ class TreeRecord:
 
     `ready`: its queues with work to be tried. `parked`: those that have set work aside. `is_due`: what was set aside will be released.
     `cycles`: how many there were. `generation` grows when quota or usage goes. `evicting`: how many of its workloads hold quota although
-    they are on their way out. `reaches`, `tops`, `standings`: what was measured of its nodes, true until quota is given or taken.
+    they are on their way out. `tops`, `standings`: what was measured of its nodes, true until quota is given or taken.
     """
 
     __slots__ = (
@@ -253,7 +253,6 @@ class TreeRecord:
         "is_due",
         "parked",
         "queues",
-        "reaches",
         "ready",
         "root",
         "specs",
@@ -271,13 +270,11 @@ class TreeRecord:
         self.cycles = 0
         self.generation = 0
         self.evicting = 0
-        self.reaches: dict[Queue, Reach] = {}
         self.tops: dict[Cohort, list[Top]] = {}
         self.standings: dict[tuple[int, ...], Standings] = {}
 
     def forget(self) -> None:
         """Quota was given or taken: measure anew."""
-        self.reaches.clear()
         self.tops.clear()
         self.standings.clear()
 
@@ -300,14 +297,18 @@ class Cohort(Node):
 
 
 class Queue(Node):
-    """A ClusterQueue: its accounts, the work that holds quota in the order in which it would be evicted, and the work that waits."""
+    """A ClusterQueue: its accounts, the work that holds quota in the order in which it would be evicted, and the work that waits.
 
-    __slots__ = ("borrowing_limits", "holders", "pending", "plans", "spec")
+    `evictable`: by priority, what was counted of its holders, true until they change.
+    """
+
+    __slots__ = ("borrowing_limits", "evictable", "holders", "pending", "plans", "spec")
 
     def __init__(self, spec: QueueSpec, pending: PendingWork) -> None:
         super().__init__(spec.name)
         self.spec = spec
         self.borrowing_limits: dict[int, int] = {}
+        self.evictable: dict[int, list[int]] = {}
         self.plans: dict[int, Plan] = {}
         self.holders: list[tuple[int, int, int, str, Workload]] = []
         self.pending = pending

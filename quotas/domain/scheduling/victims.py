@@ -94,17 +94,20 @@ def take_out(workload: Workload, trial: Trial) -> None:
 
 def book(workload: Workload) -> None:
     """Enter a workload that holds quota among the holders of its queue, and into the accounts."""
-    insort(workload.queue.holders, workload.holder_key)
-    workload.queue.add(workload.usage or ())
-    workload.queue.tree.forget()
+    queue = workload.queue
+    insort(queue.holders, workload.holder_key)
+    queue.add(workload.usage or ())
+    queue.evictable.clear()
+    queue.tree.forget()
 
 
 def unbook(workload: Workload) -> None:
     """The reverse of `book`."""
-    holders = workload.queue.holders
-    del holders[bisect_left(holders, workload.holder_key)]
-    workload.queue.remove(workload.usage or ())
-    workload.queue.tree.forget()
+    queue = workload.queue
+    del queue.holders[bisect_left(queue.holders, workload.holder_key)]
+    queue.remove(workload.usage or ())
+    queue.evictable.clear()
+    queue.tree.forget()
 
 
 def give_back(queue: Queue, usage: Amounts, targets: list[Target], *, may_borrow: bool) -> list[Target]:
