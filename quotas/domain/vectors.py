@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from math import ceil
 from typing import Any, Final
 
 from aidashboard.kit.quantity import parse_quantity
@@ -91,8 +93,10 @@ def _read_quota(resource: str, limits: Sequence[str]) -> Quota:
     )
 
 
+@lru_cache(maxsize=4096)
 def read_amount(resource: str, quantity: str) -> int:
-    return int(quantity) * (MILLI if resource == "cpu" else 1)
+    """Rounded up to the unit of the resource, as Kueue does. Raises: QuantityError."""
+    return ceil(parse_quantity(quantity) * (MILLI if resource == "cpu" else 1))
 
 
 def read_work(entry: JsonObject, *, name: str, number: int) -> Work:

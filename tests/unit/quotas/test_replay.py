@@ -71,6 +71,17 @@ def test_a_recording_may_hold_several_events_and_begin_with_nothing():
     assert replay_arrivals(recording) == [["a"], ["a"], ["a"], ["a", "c"], ["b", "c"], ["c"]]
 
 
+def test_quantities_may_be_written_as_kubernetes_allows():
+    queue = {"name": "q", "groups": [{"flavors": [{"name": "f", "res": {"cpu": ["1500m"], "memory": ["1Gi", "0"]}}]}]}
+    add = [
+        {"cq": "q", "prefix": "a", "count": 1, "req": {"cpu": "0.5", "memory": "512Mi"}},
+        {"cq": "q", "prefix": "b", "count": 1, "req": {"cpu": "1", "memory": "0.5Gi"}},
+        {"cq": "q", "prefix": "c", "count": 1, "req": {"cpu": "1m"}},
+    ]
+    (step,) = Replay({"name": "fine", "cqs": [queue], "steps": [{"add": add}]}).run()
+    assert [cycle["admit"] for cycle in step["cycles"]] == [["q/a-1"], ["q/b-1"]]
+
+
 def test_the_recordings_hold_sixteen_scenarios_without_rest():
     restless = [
         recording["scenario"]["name"].rsplit("-", 1)[0]
