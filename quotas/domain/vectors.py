@@ -20,9 +20,11 @@ from quotas.domain.scheduling.spec import (
     CohortSpec,
     FlavorQuotas,
     ForestSpec,
+    Fungibility,
     Options,
     PodSet,
     Policy,
+    QueueingStrategy,
     QueueSpec,
     Quota,
     Reservation,
@@ -65,6 +67,10 @@ def _read_queue(queue: JsonObject) -> QueueSpec:
         reclaim=Policy(queue.get("reclaim") or "Any"),
         within_queue=Policy(queue.get("within") or "Never"),
         borrow=Policy(queue.get("borrow") or "Never"),
+        strategy=QueueingStrategy(queue.get("strategy") or QueueingStrategy.BEST_EFFORT_FIFO),
+        when_can_borrow=Fungibility(queue.get("whenCanBorrow") or Fungibility.MAY_STOP_SEARCH),
+        when_can_preempt=Fungibility(queue.get("whenCanPreempt") or Fungibility.TRY_NEXT_FLAVOR),
+        prefers_preemption_over_borrowing=queue.get("preference") == "PreemptionOverBorrowing",
     )
 
 
@@ -197,7 +203,9 @@ class Replay:
     __slots__ = ("_entries", "_number", "_scenario", "_scheduler")
 
     def __init__(self, scenario: JsonObject) -> None:
-        options = Options(fair_sharing=bool(scenario.get("fairSharing")), keeps_sticky_preemptors=False)
+        options = Options(
+            fair_sharing=bool(scenario.get("fairSharing")), recomputes_overlaps=True, keeps_sticky_preemptors=False
+        )
         self._scenario = scenario
         self._scheduler = Scheduler(read_forest(scenario), options)
         self._entries: dict[str, JsonObject] = {}

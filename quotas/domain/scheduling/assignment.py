@@ -49,7 +49,8 @@ class ScanProgress:
 
 @dataclass(slots=True)
 class Assignment:
-    """`mode`: NO_FIT, FIT, or PREEMPT for all that lies between. `contested`: the frs that are not simply free. `usage`: of all pod sets;
+    """`mode`: NO_FIT, FIT, or PREEMPT for all that lies between. `contested`: the frs that are not simply free, which one that Kueue takes
+    for a FIT may have, too (`_find_worst`). `usage`: of all pod sets;
     of one that does not fit, as in Kueue, that of the pod sets before the one at which it ended."""
 
     mode: Mode
@@ -90,7 +91,7 @@ class Assigner:
         contested: dict[int, None] = {}
         flavors: list[Mapping[str, str]] = []
         progress: list[Mapping[str, int]] = []
-        level = 0
+        level, does_fit = 0, True
         for position, demand in enumerate(plan.pod_sets):
             chosen: dict[str, str] = {}
             stops: dict[str, int] = {}
@@ -103,6 +104,7 @@ class Assigner:
                 if found is None:
                     return Assignment(Mode.NO_FIT, usage=list(usage.items()), tried=tuple(progress))
                 option, stop, judged = found
+                does_fit = does_fit and _find_worst(workload.queue, judged)[0] is Mode.FIT
                 for (place, amount), resource, (mode, height) in zip(
                     option.demands, group.resources, judged, strict=True
                 ):
@@ -118,7 +120,7 @@ class Assigner:
             flavors.append(chosen)
             progress.append(stops)
         return Assignment(
-            mode=Mode.PREEMPT if contested else Mode.FIT,
+            mode=Mode.FIT if does_fit else Mode.PREEMPT,
             level=level,
             usage=list(usage.items()),
             contested=tuple(contested),
@@ -147,7 +149,7 @@ class Assigner:
             judged = self._judge_flavor(workload, option, booked, hear)
             if judged is None:
                 continue
-            score = min(_score(workload.queue, mode, level) for mode, level in judged)
+            score = _score(workload.queue, *_find_worst(workload.queue, judged))
             if best is None or score > best_score:
                 best, best_score = (option, judged), score
             if not _goes_on(workload.queue, judged):
@@ -206,9 +208,15 @@ def _score(queue: Queue, mode: Mode, level: int) -> tuple[int, int, int]:
     return Mode.PREEMPT, -level, mode
 
 
+def _find_worst(queue: Queue, judged: list[Judgement]) -> Judgement:
+    """The judgement that counts for the flavor. Where levels go before modes it can be a fit, although another resource would have to
+    evict: Kueue then takes the workload for one that fits, and passes it over until it does."""
+    return min(judged, key=lambda judgement: _score(queue, *judgement))
+
+
 def _goes_on(queue: Queue, judged: list[Judgement]) -> bool:
     """Whether the flavors behind this one are looked at too."""
-    mode, level = min(judged, key=lambda judgement: _score(queue, *judgement))
+    mode, level = _find_worst(queue, judged)
     if mode is Mode.NO_CANDIDATES:
         return True
     if mode is not Mode.FIT and queue.spec.when_can_preempt is Fungibility.TRY_NEXT_FLAVOR:

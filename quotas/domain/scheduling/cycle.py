@@ -13,7 +13,7 @@ from quotas.domain.scheduling.assignment import Assignment, Mode, ScanProgress, 
 from quotas.domain.scheduling.judging import Judge
 from quotas.domain.scheduling.nodes import Cohort, Queue, TreeRecord, Trial
 from quotas.domain.scheduling.nominations import Nomination
-from quotas.domain.scheduling.spec import Policy, QueueingStrategy
+from quotas.domain.scheduling.spec import Options, Policy, QueueingStrategy
 from quotas.domain.scheduling.tournament import Tournament
 from quotas.domain.scheduling.victims import Target, book, fits, take_out, unbook
 from quotas.domain.scheduling.workloads import Amounts, Workload
@@ -38,17 +38,18 @@ class Cycle:
 class CycleRun:
     """The processing of the nominated heads."""
 
-    __slots__ = ("_cycle", "_held", "_judge", "_keeps_sticky", "_record", "_victims")
+    __slots__ = ("_cycle", "_held", "_judge", "_options", "_record", "_victims")
 
-    def __init__(self, judge: Judge, record: TreeRecord, *, keeps_sticky: bool) -> None:
+    def __init__(self, judge: Judge, record: TreeRecord, options: Options) -> None:
         self._judge = judge
         self._record = record
-        self._keeps_sticky = keeps_sticky
+        self._options = options
         self._cycle = Cycle()
         self._held: list[tuple[Queue, int, int]] = []
         self._victims: dict[Workload, None] = {}
 
-    def run(self, heads: Iterable[Workload], *, is_fair: bool) -> Cycle:
+    def run(self, heads: Iterable[Workload]) -> Cycle:
+        is_fair = self._options.fair_sharing
         nominations, hopeless = [], []
         for workload in heads:
             if self._judge.is_hopeless(workload):
@@ -61,14 +62,14 @@ class CycleRun:
         else:
             for workload in hopeless:
                 self._set_aside(workload)
-        for nomination in self._order(nominations, is_fair=is_fair):
+        for nomination in self._order(nominations):
             self._process(nomination)
         self._let_go()
         return self._cycle
 
-    def _order(self, nominations: list[Nomination], *, is_fair: bool) -> Iterable[Nomination]:
+    def _order(self, nominations: list[Nomination]) -> Iterable[Nomination]:
         """Read while the accounts change: fair sharing counts shares anew after each."""
-        if is_fair and isinstance(self._record.root, Cohort):
+        if self._options.fair_sharing and isinstance(self._record.root, Cohort):
             return Tournament(self._record.root, nominations)
         return sorted(nominations, key=lambda one: one.order)
 
@@ -83,8 +84,11 @@ class CycleRun:
         return nomination
 
     def _process(self, nomination: Nomination) -> None:
-        """Steps a to f of the reference; a head that is skipped stays where it is."""
+        """Steps a to f of the reference."""
         if nomination.assignment.mode is Mode.PREEMPT and self._overlaps(nomination):
+            if not self._options.recomputes_overlaps:
+                self._skip(nomination)
+                return
             nomination = self._judge_again(nomination)
             if nomination.assignment.mode is Mode.FIT:
                 self._defer(nomination)
@@ -103,7 +107,11 @@ class CycleRun:
             else:
                 self._issue(nomination)
         else:
-            self._cycle.has_flavors_left |= _has_flavors_left(workload)
+            self._skip(nomination)
+
+    def _skip(self, nomination: Nomination) -> None:
+        """It stays a head, and has its turn in the next cycle."""
+        self._cycle.has_flavors_left |= _has_flavors_left(nomination.workload)
 
     def _overlaps(self, nomination: Nomination) -> bool:
         return any(victim in self._victims for victim, _ in nomination.targets)
@@ -154,7 +162,7 @@ class CycleRun:
             self._record.forget()
 
     def _make_sticky(self, workload: Workload) -> None:
-        if self._keeps_sticky and workload.queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:
+        if self._options.keeps_sticky_preemptors and workload.queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:
             workload.queue.pending.sticky = workload
 
     def _set_aside(self, workload: Workload) -> None:

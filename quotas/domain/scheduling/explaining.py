@@ -116,11 +116,11 @@ def _explain_waiting(scheduler: Scheduler, workload: Workload) -> Explanation:
     mode = nomination.assignment.mode
     if queue.spec.stop is not StopPolicy.NONE:
         standing = Standing.SUSPENDED
-    elif mode is Mode.FIT:
+    elif mode is Mode.FIT and not nomination.assignment.contested:
         standing = Standing.PENDING_EVALUATION
     elif nomination.targets:
         standing = Standing.WAITING_FOR_PREEMPTED
-    elif mode is Mode.PREEMPT:
+    elif mode in {Mode.FIT, Mode.PREEMPT}:
         standing = Standing.WAITING_FOR_QUOTA
     else:
         plan = scheduler.judge.plan(workload)

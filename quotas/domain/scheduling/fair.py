@@ -84,11 +84,12 @@ class FairSearch:
         """First strategy: a victim goes when the preemptor's share then is at most what the victim's side is left with. Whether the
         request fits."""
         lines = Lines(self._candidates)
+        is_entitled = self._queue.is_within(self._places)  # Kueue asks once, before anybody has gone
         for target in Descent(self._queue, lines, self._standings):
             line = lines[target]
             if target is self._queue:
                 does_fit = self._evict(next(line), Reason.IN_QUEUE)
-            elif self._queue.is_within(self._places):
+            elif is_entitled:
                 does_fit = self._evict(next(line), Reason.RECLAMATION)
             elif self._is_above_all(target):
                 break

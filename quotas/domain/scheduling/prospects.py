@@ -14,10 +14,12 @@ Top = tuple[tuple[int, float], Node]
 
 
 def leaves_no_trace(workload: Workload) -> bool:
-    """Whether a workload that gets nothing is just set aside: its queue reserves nothing for it, and it can't do with less."""
+    """Whether a workload that gets nothing is just set aside: its queue reserves nothing for it, it can't do with less, and it is not
+    taken for one that fits."""
     spec = workload.queue.spec
     is_fifo = spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO
-    return spec.reclaim is Policy.ANY and is_fifo and not workload.may_shrink
+    is_plain = spec.reclaim is Policy.ANY and not spec.prefers_preemption_over_borrowing
+    return is_plain and is_fifo and not workload.may_shrink
 
 
 class Prospects:

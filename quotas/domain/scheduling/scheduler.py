@@ -9,7 +9,7 @@ from quotas.domain.scheduling.forest import Forest
 from quotas.domain.scheduling.judging import Judge
 from quotas.domain.scheduling.nodes import Queue, TreeRecord
 from quotas.domain.scheduling.nominations import Nomination
-from quotas.domain.scheduling.spec import ForestSpec, Options, StopPolicy, Work, WorkState
+from quotas.domain.scheduling.spec import ForestSpec, Options, QueueingStrategy, StopPolicy, Work, WorkState
 from quotas.domain.scheduling.victims import book, unbook
 from quotas.domain.scheduling.workloads import Amounts, Shapes, Workload, describe_reservation
 
@@ -74,7 +74,7 @@ class Scheduler:
                 self._restless[queue.tree] = None
             return
         self._enqueue(workload)
-        if state.is_parked:
+        if state.is_parked and queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:
             queue.pending.park(workload)
             queue.tree.parked[queue] = None
         if state.is_sticky:
@@ -118,10 +118,10 @@ class Scheduler:
     def run_cycle(self, record: TreeRecord) -> Cycle:
         """Judge the head of every queue of a tree. Those admitted hold their quota afterwards; evicting is left to the caller."""
         record.cycles += 1
-        run = CycleRun(self.judge, record, keeps_sticky=self.options.keeps_sticky_preemptors)
+        run = CycleRun(self.judge, record, self.options)
         heads = _find_heads(record)
         self.tried += len(heads)
-        cycle = run.run(heads, is_fair=self.options.fair_sharing)
+        cycle = run.run(heads)
         for nomination in cycle.admitted:
             self._admit(nomination)
         return cycle

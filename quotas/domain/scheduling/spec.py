@@ -198,13 +198,16 @@ class WorkState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How the scheduler is set up.
+    """How the scheduler is set up. The defaults are those of Kueue 0.19.
 
+    `recomputes_overlaps`: a head whose victims another head of the cycle has claimed is judged again at once, instead of in the next cycle
+    (Kueue's gate RecomputeAssignmentUponPreemptionTargetsOverlap: off in 0.19, on in 0.20).
     `keeps_sticky_preemptors`: a workload that has issued evictions stays first in its queue (Kueue does).
     `minimum_run`: nothing is evicted before it has held its quota that long (ours; Kueue has no such rule).
     """
 
     fair_sharing: bool = False
+    recomputes_overlaps: bool = False
     keeps_sticky_preemptors: bool = True
     minimum_run: int = 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from quotas.domain.engine import CohortSpec, Policy, QueueSpec, Quota, WorkState
+from quotas.domain.engine import CohortSpec, Policy, QueueingStrategy, QueueSpec, Quota, WorkState
 from tests.cluster.quotas.live_cluster import LiveState
 
 Pair = tuple[str, str]
@@ -81,7 +81,8 @@ def find_broken_promises(state: LiveState) -> list[str]:
     queues = {queue.name: queue for queue in state.forest.queues}
     for one in state.works:
         queue = queues[one.work.queue]
-        if one.reservation is None and queue.reclaim is Policy.ANY:
+        may_be_blocked = queue.strategy is QueueingStrategy.STRICT_FIFO  # by the first in line, which waits for more
+        if one.reservation is None and queue.reclaim is Policy.ANY and not may_be_blocked:
             broken += [
                 f"{one.work.name} waits, though {flavor} of {queue.name} is guaranteed and free"
                 for flavor in sorted({flavor for flavor, _ in pairs})

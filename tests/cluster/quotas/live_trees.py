@@ -131,7 +131,22 @@ def _make_queues(tree: LiveTree, *, is_plain: bool) -> Iterator[Json]:
         )
         may_borrow = not is_plain and not tree.is_fair and queue["reclaim"] != "Never"
         queue["borrow"] = pick.choice(("Never", "LowerPriority")) if may_borrow else "Never"
+        if not is_plain:
+            queue |= _make_habits(pick)
         yield _weigh(tree, queue)
+
+
+def _make_habits(pick: random.Random) -> Json:
+    """Whether the first in line blocks the others, and how far a scan of flavors goes."""
+    habits: Json = {}
+    if pick.random() < 0.2:
+        habits["strategy"] = "StrictFIFO"
+    if pick.random() < 0.4:
+        habits["whenCanBorrow"] = pick.choice(("MayStopSearch", "TryNextFlavor"))
+        habits["whenCanPreempt"] = pick.choice(("MayStopSearch", "TryNextFlavor"))
+        if habits["whenCanBorrow"] == habits["whenCanPreempt"] == "TryNextFlavor":
+            habits["preference"] = pick.choice(("BorrowingOverPreemption", "PreemptionOverBorrowing"))
+    return habits
 
 
 def _make_queue_limits(pick: random.Random, *, is_plain: bool) -> list[str]:
@@ -192,6 +207,10 @@ def build_spec(node: Json) -> Json:
             "reclaimWithinCohort": node["reclaim"],
             "withinClusterQueue": node["within"],
             "borrowWithinCohort": {"policy": node["borrow"]},
+        }
+        spec["queueingStrategy"] = node.get("strategy", "BestEffortFIFO")
+        spec["flavorFungibility"] = {
+            name: node[name] for name in ("whenCanBorrow", "whenCanPreempt", "preference") if name in node
         }
     return spec
 

@@ -91,6 +91,7 @@ class Dice:
             strategy=self.random.choice((*[QueueingStrategy.BEST_EFFORT_FIFO] * 3, QueueingStrategy.STRICT_FIFO)),
             when_can_borrow=self.random.choice(list(Fungibility)),
             when_can_preempt=self.random.choice(list(Fungibility)),
+            prefers_preemption_over_borrowing=self.random.random() < 0.2,
         )
 
     def groups(self, parent: str | None) -> tuple[ResourceGroup, ...]:
@@ -138,7 +139,11 @@ class Dice:
     def options(self) -> Options:
         if self.is_product:
             return Options()
-        return Options(fair_sharing=self.random.random() < 0.5, keeps_sticky_preemptors=self.random.random() < 0.8)
+        return Options(
+            fair_sharing=self.random.random() < 0.5,
+            keeps_sticky_preemptors=self.random.random() < 0.8,
+            recomputes_overlaps=self.random.random() < 0.3,
+        )
 
     def changed(self, spec: ForestSpec) -> ForestSpec:
         """Other quotas for one node, or another parent for a queue."""

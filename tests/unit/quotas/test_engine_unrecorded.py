@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quotas.domain.engine import PodSet, Policy, QueueingStrategy
+from quotas.domain.engine import Fungibility, PodSet, Policy, QueueingStrategy, Standing
 from tests.unit.quotas.forests import Scene, cohort, pods, queue
 
 
@@ -93,6 +93,7 @@ def test_a_head_whose_victims_are_taken_looks_for_others_in_the_flavor_it_was_gi
         queue("p1", "root", own, reclaim=Policy.ANY),
         queue("p2", "root", own, reclaim=Policy.ANY),
         queue("v", "root", {"f2": {"gpu": 0}, "f1": {"gpu": 0}}),
+        recomputes_overlaps=True,
     )
     scene.run("v", 2)
     two_flavors = pods({"gpu": 2}, {"gpu": 2})
@@ -150,6 +151,22 @@ def test_one_that_could_never_fit_takes_part_with_nothing_and_is_soon_out_of_the
     assert three_heads(vain=30).settle()[0] == "+hopeful/4"
 
 
+def test_own_work_that_would_go_does_not_bring_a_queue_within_its_quota():
+    """With p/2 in, p's queue is above its 2, and stands above v in gpu. Were p/1, of lower priority, counted as gone, it would be within
+    them, and evict v without comparing shares. Kueue asks before anybody has gone."""
+    scene = Scene(
+        cohort("root", None, {"f": {"gpu": 0, "cpu": 8}}),
+        queue("p", "root", {"f": {"gpu": 2, "cpu": 0}}, reclaim=Policy.ANY, within_queue=Policy.LOWER_PRIORITY),
+        queue("v", "root", {"f": {"gpu": 6, "cpu": 0}}),
+        fair_sharing=True,
+    )
+    scene.run("p", {"gpu": 1})
+    scene.run("p", {"cpu": 8}, priority=9)
+    scene.run("v", {"gpu": 5}, {"gpu": 2})
+    assert scene.admitted() == "p/1 p/2 v/3 v/4"
+    assert scene.run("p", {"gpu": 2}, priority=5) == []
+
+
 def test_of_equal_shares_priority_goes_next_and_then_age():
     def winner(**first: int) -> str:
         scene = Scene(cohort("root", None, 2), queue("a", "root", 0), queue("b", "root", 0), fair_sharing=True)
@@ -162,7 +179,7 @@ def test_of_equal_shares_priority_goes_next_and_then_age():
     assert winner(created_at=4) == "+b/2"
 
 
-def overlapping() -> Scene:
+def overlapping(*, recomputes_overlaps: bool) -> Scene:
     """p1 and p2 both need the 4 that v borrows. p1 evicts it, so p2 will fit once it has gone."""
     scene = Scene(
         cohort("root"),
@@ -170,6 +187,7 @@ def overlapping() -> Scene:
         queue("p2", "root", {"f": {"gpu": 3}, "none": {"gpu": 0}}, reclaim=Policy.ANY),
         queue("p3", "root", 0),
         queue("v", "root", 0),
+        recomputes_overlaps=recomputes_overlaps,
     )
     scene.run("v", 4)
     scene.submit("p1", 3)
@@ -179,13 +197,20 @@ def overlapping() -> Scene:
 
 def test_a_head_that_will_fit_when_the_victims_of_others_have_gone_holds_its_room_until_then():
     """p3 asks for the 2 that are free now, but they will be p2's."""
-    scene = overlapping()
+    scene = overlapping(recomputes_overlaps=True)
     scene.submit("p3", 2)
     assert scene.settle() == ["-v/1", "+p1/2 +p2/3"]
 
 
+def test_where_overlaps_are_not_recomputed_it_is_passed_over_and_holds_nothing():
+    """p3 gets the 2 that are free, and has to give them back when p2's turn comes."""
+    scene = overlapping(recomputes_overlaps=False)
+    scene.submit("p3", 2)
+    assert scene.settle() == ["+p3/4 -v/1", "+p1/2", "-p3/4", "+p2/3"]
+
+
 def test_it_stays_first_in_its_queue_and_begins_its_search_for_a_flavor_anew():
-    scene = overlapping()
+    scene = overlapping(recomputes_overlaps=True)
     assert not scene.engine.settle(most_rounds=1).is_settled
     scene.submit("p2", 3, priority=9)
     assert scene.settle() == ["+p1/2 +p2/3"]
@@ -203,3 +228,32 @@ def test_below_a_cohort_of_cohorts_everything_is_tried_again_when_a_queue_admits
     scene.run("a", 7)
     assert scene.run("p", 4, priority=5) == []
     assert scene.run("a", 1, priority=3) == ["+a/3", *expected]
+
+
+@pytest.mark.parametrize("prefers_preemption", [False, True])
+def test_where_preemption_goes_before_borrowing_one_that_borrows_elsewhere_evicts_nobody(prefers_preemption: bool):
+    """p's cpu is guaranteed and lent to v, its memory would be borrowed and is free. Kueue takes that for a fit, and passes p over."""
+    anything = Fungibility.TRY_NEXT_FLAVOR
+    scene = Scene(
+        cohort("root"),
+        queue(
+            "p",
+            "root",
+            {"f": {"cpu": 4, "memory": 0}},
+            reclaim=Policy.ANY,
+            borrow=Policy.LOWER_PRIORITY,
+            when_can_borrow=anything,
+            when_can_preempt=anything,
+            prefers_preemption_over_borrowing=prefers_preemption,
+        ),
+        queue("v", "root", {"f": {"cpu": 0, "memory": 4}}),
+    )
+    scene.run("v", {"cpu": 4, "memory": 1})
+    decided = scene.run("p", {"cpu": 2, "memory": 1}, priority=5)
+    if not prefers_preemption:
+        assert decided == ["-v/1", "+p/2"]
+        return
+    assert decided == []
+    assert scene.engine.explain("p/2").standing is Standing.WAITING_FOR_QUOTA
+    scene.engine.finish("v/1")
+    assert scene.settle() == ["+p/2"]
