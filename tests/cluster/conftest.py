@@ -55,7 +55,18 @@ class TestNamespace:
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Apply raw Kubernetes objects, labelled as this test's; those that name no namespace land in this one."""
-        self.sandbox.apply([self._own(item) for item in objects])
+        items = [self._own(item) for item in objects]
+        wait_until(lambda: self._is_applied(items), seconds=20, describe="Kueue's webhooks to have seen the namespace")
+
+    def _is_applied(self, items: list[dict[str, Any]]) -> bool:
+        """False while the webhooks, which read from a cache, don't know the namespace yet."""
+        try:
+            self.sandbox.apply(items)
+        except KubectlError as error:
+            if f'Namespace "{self.name}" not found' in str(error):
+                return False
+            raise
+        return True
 
     def _own(self, item: dict[str, Any]) -> dict[str, Any]:
         metadata = item["metadata"] | {"labels": self.labels | item["metadata"].get("labels", {})}

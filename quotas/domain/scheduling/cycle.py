@@ -117,7 +117,8 @@ class CycleRun:
         return any(victim in self._victims for victim, _ in nomination.targets)
 
     def _judge_again(self, nomination: Nomination) -> Nomination:
-        """With all victims so far out of the way, and with the flavors that were nominated."""
+        """With all victims so far out of the way, and with the flavors that were nominated. (As victims go and come back, what was measured
+        without them, and without what is held in this cycle, is forgotten.)"""
         for victim in self._victims:
             unbook(victim)
         workload = nomination.workload
@@ -149,7 +150,6 @@ class CycleRun:
     def _hold(self, queue: Queue, usage: Amounts) -> None:
         queue.add(usage)
         self._held += [(queue, place, amount) for place, amount in usage]
-        self._record.forget()
 
     def _let_go(self) -> None:
         for queue, place, amount in reversed(self._held):
@@ -158,8 +158,6 @@ class CycleRun:
             else:  # overdrawn, and then only the queue itself was credited
                 queue.usage[place] -= amount
                 queue.version += 1
-        if self._held:
-            self._record.forget()
 
     def _make_sticky(self, workload: Workload) -> None:
         if self._options.keeps_sticky_preemptors and workload.queue.spec.strategy is QueueingStrategy.BEST_EFFORT_FIFO:

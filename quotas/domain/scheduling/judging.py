@@ -19,7 +19,7 @@ from quotas.domain.scheduling.workloads import Amounts, Workload
 class Judge:
     """`flavors` may be replaced when the cluster's are; plans are kept on the queues."""
 
-    __slots__ = ("_assigner", "_found", "_frs", "_is_fair", "_looked", "_prospects", "_search", "flavors", "protection")
+    __slots__ = ("_assigner", "_found", "_frs", "_is_fair", "_prospects", "_search", "flavors", "protection")
 
     def __init__(self, frs: FlavorResources, options: Options) -> None:
         self._frs = frs
@@ -27,7 +27,6 @@ class Judge:
         self._assigner = Assigner(self._find_victims, is_fair=options.fair_sharing)
         self._found: dict[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], list[Target]] = {}
         self._is_fair = options.fair_sharing
-        self._looked: Nomination | None = None
         self._prospects = Prospects(is_fair=options.fair_sharing)
         self.flavors: Mapping[str, FlavorSpec] = {}
         self.protection = Protection(options.minimum_run)
@@ -40,12 +39,21 @@ class Judge:
             return False
         if self._prospects.are_nil(workload, usage):
             return True
-        self._looked = self._look(workload)
-        return self._looked is not None and not self._looked.targets
+        looked = self._look(workload)
+        return looked is not None and not looked.targets
 
     def _look(self, workload: Workload) -> Nomination | None:
         """Victims for the whole request, its parts not looked at: enough for a No, and, as it lacks nothing but the borrowing level,
-        enough for everything under fair sharing. None where there is room, or a choice, or more to it."""
+        enough for everything under fair sharing. None where there is room, or a choice, or more to it.
+
+        Preemptors that wait for their victims are looked at in every cycle, mostly with nothing changed since.
+        """
+        looks, key = workload.queue.tree.looks, (workload, self.protection.now)
+        if key not in looks:
+            looks[key] = self._look_closely(workload)
+        return looks[key]
+
+    def _look_closely(self, workload: Workload) -> Nomination | None:
         plan, queue = self.plan(workload), workload.queue
         if plan.only_usage is None or not leaves_no_trace(workload):
             return None
@@ -82,12 +90,9 @@ class Judge:
         note: Note | None = None,
     ) -> Nomination:
         """Flavors and victims for all its pods, or else for as many as its pod sets can do with."""
-        looked, self._looked = self._looked, None
-        if self._is_fair and note is None:
-            if looked is None or looked.workload is not workload or only:
-                looked = self._look(workload)
-            if looked is not None:
-                return looked
+        looked = self._look(workload) if self._is_fair and note is None else None
+        if looked is not None:
+            return looked
         found = self._try(workload, self.plan(workload), tried, only, note)
         if _is_good(found) or not workload.may_shrink:
             return found

@@ -16,6 +16,7 @@ from quotas.domain.scheduling.spec import UNLIMITED, CohortSpec, QueueSpec
 
 if TYPE_CHECKING:
     from quotas.domain.scheduling.descent import Standings
+    from quotas.domain.scheduling.nominations import Nomination
     from quotas.domain.scheduling.pending import PendingWork
     from quotas.domain.scheduling.plans import Plan
     from quotas.domain.scheduling.prospects import Top
@@ -243,7 +244,8 @@ class TreeRecord:
 
     `ready`: its queues with work to be tried. `parked`: those that have set work aside. `is_due`: what was set aside will be released.
     `cycles`: how many there were. `generation` grows when quota or usage goes. `evicting`: how many of its workloads hold quota although
-    they are on their way out. `tops`, `standings`: what was measured of its nodes, true until quota is given or taken.
+    they are on their way out. `tops`, `standings`, `looks`: what was measured of its nodes and found for its heads, true until quota is
+    given or taken. What a cycle only holds for a while does not count: nothing is measured meanwhile.
     """
 
     __slots__ = (
@@ -251,6 +253,7 @@ class TreeRecord:
         "evicting",
         "generation",
         "is_due",
+        "looks",
         "parked",
         "queues",
         "ready",
@@ -272,11 +275,13 @@ class TreeRecord:
         self.evicting = 0
         self.tops: dict[Cohort, list[Top]] = {}
         self.standings: dict[tuple[int, ...], Standings] = {}
+        self.looks: dict[tuple[Workload, int], Nomination | None] = {}
 
     def forget(self) -> None:
         """Quota was given or taken: measure anew."""
         self.tops.clear()
         self.standings.clear()
+        self.looks.clear()
 
     @property
     def is_deep(self) -> bool:

@@ -112,6 +112,10 @@ class PendingWork:
             self._enlist(group)
         self._parked.clear()
 
+    @property
+    def has_parked(self) -> bool:
+        return bool(self._parked)
+
     def is_parked(self, workload: Workload) -> bool:
         return (workload.shape, workload.priority) in self._parked
 

@@ -176,7 +176,9 @@ class Scheduler:
         if has_new_flavors:
             for queue in self.forest.queues.values():
                 queue.plans.clear()
-            self.release_all()
+            for record in self.forest.trees:
+                record.forget()
+                self._make_due(record)
         for work in [work for work in self._without_queue.values() if work.queue in self.forest.queues]:
             del self._without_queue[work.name]
             self.submit(work)
@@ -263,9 +265,11 @@ class Scheduler:
 
     def _adopt(self, record: TreeRecord) -> None:
         for queue in record.queues:
-            queue.pending.release()
+            if queue.pending.has_parked:
+                record.parked[queue] = None
             self._make_ready(queue)
             record.evicting += sum(holder[0] == 0 for holder in queue.holders)
+        self._make_due(record)
 
 
 def _find_heads(record: TreeRecord) -> list[Workload]:

@@ -52,6 +52,16 @@ def test_a_strict_head_gives_way_to_higher_priority_only():
     assert scene.run("q", 1, priority=1) == ["+q/4"]
 
 
+def test_a_strict_head_is_tried_at_once_and_what_was_set_aside_when_the_tree_is_quiet():
+    """loose/2 is older, and would be first of the two heads; but Kueue releases what was set aside a second after the change."""
+    queues = (queue("strict", "root", 2, strategy=STRICT), queue("loose", "root", 0))
+    scene = Scene(cohort("root", None, 0), *queues)
+    scene.run("strict", 2)
+    scene.submit("loose", 2)
+    assert scene.run("strict", 2) == []
+    assert scene.change(cohort("root", None, 2), *queues) == ["+strict/3"]
+
+
 def test_priority_goes_before_age_and_age_before_uid():
     scene = Scene(queue("q", None, 1))
     scene.submit("q", 1)
