@@ -189,11 +189,13 @@ class Node:
                 return True
         return False
 
-    def share_without(self, amounts: Iterable[tuple[int, int]]) -> tuple[int, float]:
-        """The share that the node would have if it used so much less itself."""
+    def share_without(self, amounts: Iterable[tuple[int, int]], *, but_with: Amounts = ()) -> tuple[int, float]:
+        """The share that the node would have if it used so much less itself, and so much more."""
         usage = self.usage.copy()
         for place, amount in amounts:
             usage[place] -= amount
+        for place, amount in but_with:
+            usage[place] += amount
         return self._compute_share(usage)
 
     def _compute_share(self, usage: list[int]) -> tuple[int, float]:

@@ -47,16 +47,23 @@ class Prospects:
         every level, so that there is no share to be evened."""
         if queue.parent is None:
             return True
-        contested = [(place, amount) for place, amount in usage if amount > queue.available(place)]
-        if _could_stay_within(queue, contested, own):
+        # Within its quota it need not compare shares, and that is asked with its own work still there.
+        if all(
+            queue.usage[place] + amount <= queue.subtree[place]
+            for place, amount in usage
+            if amount > queue.available(place)
+        ):
             return False
-        path: list[Node] = [queue, *queue.ancestors()]
-        tops = [self._find_top(one) for one in path[:-1]]
+        if queue.share_without(enumerate(own), but_with=usage) <= self._find_top(queue):
+            return False
+        above = [(node, self._find_top(node)) for node in queue.ancestors() if node.parent is not None]
+        if not above:
+            return True
         with Trial() as trial:
             trial.keep(queue)
             queue.remove([(place, amount) for place, amount in enumerate(own) if amount])
             queue.add(usage)
-            return all(one.share() > top for one, top in zip(path, tops, strict=False))
+            return all(node.share() > top for node, top in above)
 
     def _find_top(self, node: Node) -> tuple[int, float]:
         """The highest share among the siblings of a node."""
