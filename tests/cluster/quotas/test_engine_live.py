@@ -12,7 +12,7 @@ import os
 import random
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,8 +49,8 @@ if SEED == "random":
 
 @dataclass(slots=True)
 class Tally:
-    """What was compared in one tree. `circles`: it never rests, and the engine knew; `races`: ends that chance decides;
-    `agreed`: what was predicted, as lines for replay; `differences`: files of such lines."""
+    """What was compared in one tree. `circles`: it never rests, and the engine knew; `races`: what chance decides, or did not come
+    again; `agreed`: what was predicted, as lines for replay; `differences`: files of such lines."""
 
     events: int = 0
     evictions: int = 0
@@ -61,6 +61,11 @@ class Tally:
     races: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
+    def call_chance(self) -> None:
+        """The same tree was lived through once more, and everything agreed."""
+        self.races += [f"once in two: {line}" for line in self.differences]
+        self.differences = []
+
 
 @pytest.mark.parametrize("is_fair", [False, True], ids=["classical", "fair"])
 def test_the_engine_and_a_running_kueue_agree(
@@ -69,22 +74,40 @@ def test_the_engine_and_a_running_kueue_agree(
     print(f"ENGINE_SEED={SEED}")  # noqa: T201
     started = time.monotonic()
     mode = "fair" if is_fair else "classical"
-    prefix = f"{namespace.name[2:6]}{mode[0]}"
-    trees = [
-        make_tree(f"{prefix}{number}", seed=f"{SEED}-{mode}-{number}", is_fair=is_fair, namespace=namespace.name)
-        for number in range(TREES)
-    ]
-    objects = [item for tree in trees for item in build_tree(tree, namespace=namespace.name)]
     with using_mode(sandbox, is_fair=is_fair):
-        namespace.apply(*build_flavors(namespace.name), *build_priorities(namespace.name), *objects)
-        with LiveCluster(sandbox.api, namespace.name) as cluster, ThreadPoolExecutor(TREES) as threads:
-            tallies = list(threads.map(lambda tree: Story(cluster, tree, tmp_path).run(), trees))
+        namespace.apply(*build_flavors(namespace.name), *build_priorities(namespace.name))
+        tallies = live_through(namespace, tmp_path, mode, range(TREES))
+        doubtful = [number for number, tally in enumerate(tallies) if tally.differences]
+        for number, again in zip(
+            doubtful, live_through(namespace, tmp_path, mode, doubtful, name="again"), strict=True
+        ):
+            if not again.differences:
+                tallies[number].call_chance()
     report(mode, tallies, seconds=time.monotonic() - started)
     # The files that a difference would be written to are read as they should be: everything that agreed does so there, too.
     agreed = write(tmp_path / f"{mode}.jsonl", [line for tally in tallies for line in tally.agreed])
     assert replay(["--arrivals", "--check", str(agreed)]) == 0
     differences = [line for tally in tallies for line in tally.differences]
     assert not differences, f"ENGINE_SEED={SEED}\n" + "\n".join(differences)
+
+
+def live_through(
+    namespace: TestNamespace, folder: Path, mode: str, numbers: Sequence[int], *, name: str = ""
+) -> list[Tally]:
+    """The stories of these trees, side by side. `name` sets those apart that are told once more."""
+    prefix = f"{namespace.name[2:6]}{mode[0]}{name}"
+    trees = [
+        make_tree(f"{prefix}{number}", seed=f"{SEED}-{mode}-{number}", is_fair=mode == "fair", namespace=namespace.name)
+        for number in numbers
+    ]
+    if not trees:
+        return []
+    namespace.apply(*(item for tree in trees for item in build_tree(tree, namespace=namespace.name)))
+    with (
+        LiveCluster(namespace.sandbox.api, namespace.name) as cluster,
+        ThreadPoolExecutor(len(trees)) as threads,
+    ):
+        return list(threads.map(lambda tree: Story(cluster, tree, folder).run(), trees))
 
 
 @contextmanager
