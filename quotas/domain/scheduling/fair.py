@@ -103,14 +103,11 @@ class FairSearch:
     def _is_above_all(self, target: Queue) -> bool:
         """Whether the preemptor stands above the target and so, in a tree of one level, above all targets that would follow: neither
         strategy takes anything from them. (Its own queue would have come before.)"""
-        root = target.parent
-        return (
-            root is self._queue.parent
-            and isinstance(root, Cohort)
-            and root.parent is None
-            and not root.cohorts
-            and self._queue.share() > target.share()
-        )
+        return self._is_flat() and self._queue.share() > target.share()
+
+    def _is_flat(self) -> bool:
+        root = self._queue.parent
+        return root is not None and root.parent is None and not root.cohorts
 
     def _find_acceptable(self, target: Queue, line: Line) -> Holder | None:
         """The target's first candidate whose going keeps the shares in order."""
@@ -149,8 +146,11 @@ class FairSearch:
         for target in Descent(self._queue, lines, self._standings):
             holder = next(lines[target])
             mine, theirs = find_sides(self._queue, target)
-            if mine.share() < theirs.share() and self._evict(holder, Reason.FAIR_SHARING):
-                return True
+            if mine.share() < theirs.share():
+                if self._evict(holder, Reason.FAIR_SHARING):
+                    return True
+            elif self._is_flat():
+                break  # those that would follow share less
         return False
 
 
