@@ -10,7 +10,7 @@ from quotas.domain.scheduling.fair import FairSearch
 from quotas.domain.scheduling.frs import FlavorResources
 from quotas.domain.scheduling.nominations import Nomination
 from quotas.domain.scheduling.plans import Plan, make_plan
-from quotas.domain.scheduling.prospects import Prospects, leaves_no_trace
+from quotas.domain.scheduling.prospects import are_nil, leaves_no_trace
 from quotas.domain.scheduling.spec import FlavorSpec, Options
 from quotas.domain.scheduling.victims import Protection, Target
 from quotas.domain.scheduling.workloads import Amounts, Workload
@@ -19,7 +19,7 @@ from quotas.domain.scheduling.workloads import Amounts, Workload
 class Judge:
     """`flavors` may be replaced when the cluster's are; plans are kept on the queues."""
 
-    __slots__ = ("_assigner", "_found", "_frs", "_is_fair", "_prospects", "_search", "flavors", "protection")
+    __slots__ = ("_assigner", "_found", "_frs", "_is_fair", "_search", "flavors", "protection")
 
     def __init__(self, frs: FlavorResources, options: Options) -> None:
         self._frs = frs
@@ -27,7 +27,6 @@ class Judge:
         self._assigner = Assigner(self._find_victims, is_fair=options.fair_sharing)
         self._found: dict[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], list[Target]] = {}
         self._is_fair = options.fair_sharing
-        self._prospects = Prospects(is_fair=options.fair_sharing)
         self.flavors: Mapping[str, FlavorSpec] = {}
         self.protection = Protection(options.minimum_run)
 
@@ -37,7 +36,7 @@ class Judge:
         usage = self.plan(workload).only_usage
         if usage is None or not leaves_no_trace(workload):
             return False
-        if self._prospects.are_nil(workload, usage):
+        if are_nil(workload, usage, is_fair=self._is_fair):
             return True
         looked = self._look(workload)
         return looked is not None and not looked.targets
@@ -55,9 +54,9 @@ class Judge:
 
     def _look_closely(self, workload: Workload) -> Nomination | None:
         plan, queue = self.plan(workload), workload.queue
-        if plan.only_usage is None or not leaves_no_trace(workload):
+        usage = plan.only_usage
+        if usage is None or not leaves_no_trace(workload):
             return None
-        usage = list(plan.only_usage)
         contested = tuple(place for place, amount in usage if amount > queue.available(place))
         if not contested or not self._may_be_had(workload):
             return None
@@ -73,7 +72,7 @@ class Judge:
     def nominate_in_vain(self, workload: Workload) -> Nomination:
         """What `nominate` says of a hopeless workload under fair sharing, where only what cannot be had at all is not even tried."""
         if self._may_be_had(workload):
-            return Nomination(workload, Assignment(Mode.PREEMPT, usage=list(self.plan(workload).only_usage or ())))
+            return Nomination(workload, Assignment(Mode.PREEMPT, usage=self.plan(workload).only_usage or ()))
         return self.nominate(workload)
 
     def _may_be_had(self, workload: Workload) -> bool:

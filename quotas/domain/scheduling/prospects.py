@@ -5,7 +5,7 @@ The answer is either "neither room nor victims, for certain", or "look closer" (
 
 from __future__ import annotations
 
-from quotas.domain.scheduling.nodes import Node, Queue, Trial
+from quotas.domain.scheduling.nodes import Cohort, Node, Queue, Trial
 from quotas.domain.scheduling.spec import Policy, QueueingStrategy
 from quotas.domain.scheduling.workloads import Amounts, Workload
 
@@ -22,60 +22,48 @@ def leaves_no_trace(workload: Workload) -> bool:
     return is_plain and is_fifo and not workload.may_shrink
 
 
-class Prospects:
-    """`are_nil` says No for certain, or nothing."""
+def are_nil(workload: Workload, usage: Amounts, *, is_fair: bool) -> bool:
+    """No for certain, or nothing said."""
+    queue = workload.queue
+    own = _find_evictable(queue, workload.priority)
+    if not any(amount > queue.available(place) + own[place] for place, amount in usage):
+        return False
+    if is_fair:
+        return _is_above_everybody(queue, usage, own)
+    if queue.spec.borrow is not Policy.NEVER:
+        return False
+    return not _could_stay_within(queue, usage, own) and not _is_entitled(queue, usage)
 
-    __slots__ = ("_is_fair",)
 
-    def __init__(self, *, is_fair: bool) -> None:
-        self._is_fair = is_fair
+def _is_above_everybody(queue: Queue, usage: Amounts, own: list[int]) -> bool:
+    """Whether the request, though all evictable work of its own queue went, would put the preemptor's side above every other at every
+    level, so that there is no share to be evened."""
+    if queue.parent is None:
+        return True
+    # Within its quota it need not compare shares, and that is asked with its own work still there.
+    contested = [(place, amount) for place, amount in usage if amount > queue.available(place)]
+    if all(queue.usage[place] + amount <= queue.subtree[place] for place, amount in contested):
+        return False
+    if queue.share_without(enumerate(own), but_with=usage) <= _find_top(queue, queue.parent):
+        return False
+    above = [(node, _find_top(node, node.parent)) for node in queue.ancestors() if node.parent is not None]
+    if not above:
+        return True
+    with Trial() as trial:
+        trial.keep(queue)
+        queue.remove([(place, amount) for place, amount in enumerate(own) if amount])
+        queue.add(usage)
+        return all(node.share() > top for node, top in above)
 
-    def are_nil(self, workload: Workload, usage: Amounts) -> bool:
-        queue = workload.queue
-        own = _find_evictable(queue, workload.priority)
-        contested = [(place, amount) for place, amount in usage if amount > queue.available(place) + own[place]]
-        if not contested:
-            return False
-        if self._is_fair:
-            return self._is_above_everybody(queue, usage, own)
-        if queue.spec.borrow is not Policy.NEVER:
-            return False
-        return not _could_stay_within(queue, usage, own) and not _is_entitled(queue, usage)
 
-    def _is_above_everybody(self, queue: Queue, usage: Amounts, own: list[int]) -> bool:
-        """Whether the request, though all evictable work of its own queue went, would put the preemptor's side above every other at
-        every level, so that there is no share to be evened."""
-        if queue.parent is None:
-            return True
-        # Within its quota it need not compare shares, and that is asked with its own work still there.
-        if all(
-            queue.usage[place] + amount <= queue.subtree[place]
-            for place, amount in usage
-            if amount > queue.available(place)
-        ):
-            return False
-        if queue.share_without(enumerate(own), but_with=usage) <= self._find_top(queue):
-            return False
-        above = [(node, self._find_top(node)) for node in queue.ancestors() if node.parent is not None]
-        if not above:
-            return True
-        with Trial() as trial:
-            trial.keep(queue)
-            queue.remove([(place, amount) for place, amount in enumerate(own) if amount])
-            queue.add(usage)
-            return all(node.share() > top for node, top in above)
-
-    def _find_top(self, node: Node) -> tuple[int, float]:
-        """The highest share among the siblings of a node."""
-        cohort = node.parent
-        if cohort is None:
-            return (-1, 0.0)
-        tops = node.tree.tops.get(cohort)
-        if tops is None:
-            children: list[Node] = [*cohort.cohorts, *cohort.queues]
-            ranked = sorted(((child.share(), child.name, child) for child in children), reverse=True)
-            tops = node.tree.tops[cohort] = [(share, child) for share, _, child in ranked[:2]]
-        return next((share for share, child in tops if child is not node), (-1, 0.0))
+def _find_top(node: Node, cohort: Cohort) -> tuple[int, float]:
+    """The highest share among the siblings of a node, the other children of its cohort."""
+    tops = node.tree.tops.get(cohort)
+    if tops is None:
+        children: list[Node] = [*cohort.cohorts, *cohort.queues]
+        ranked = sorted(((child.share(), child.name, child) for child in children), reverse=True)
+        tops = node.tree.tops[cohort] = [(share, child) for share, _, child in ranked[:2]]
+    return next((share for share, child in tops if child is not node), (-1, 0.0))
 
 
 def _is_entitled(queue: Queue, usage: Amounts) -> bool:

@@ -170,7 +170,7 @@ class Story:
 
     def _note_restless(self, complaint: str) -> None:
         """Kueue goes round in circles, and the engine must say so, too; or it took many turns, and has come to rest by now."""
-        moments = []
+        moments = [self.cluster.read(self.tree)]
         deadline = time.monotonic() + 2 * SURE_SECONDS
         while not (is_at_rest := self.cluster.quiet_seconds(self.tree) >= SURE_SECONDS) and time.monotonic() < deadline:
             time.sleep(0.5)
