@@ -160,7 +160,8 @@ class Settlement:
 
 
 class Engine:
-    """The queues of one cluster. `now` is in the unit of `Work.created_at`; every round that moves something takes one of it."""
+    """The queues of one cluster. `now` is in seconds, as `Work.created_at`. Rounds take no time, until what was set aside is tried again
+    a second later; settling takes a second more."""
 
     __slots__ = ("_scheduler",)
 
@@ -212,6 +213,7 @@ class Engine:
             ended_at = max(ended_at, self._scheduler.now)
             rounds, is_settled = rounds + taken, is_settled and rests
         self._scheduler.now = ended_at
+        self._scheduler.pass_second()
         return Settlement(tuple(decisions), rounds, is_settled, self._scheduler.tried - tried)
 
     def _settle_tree(self, record: TreeRecord, decisions: list[Decision], most_rounds: int) -> tuple[int, bool]:
@@ -228,7 +230,6 @@ class Engine:
                 decisions += [_describe_eviction(number, target, nomination) for target, nomination in evicted]
                 for name in sorted({victim.name for (victim, _), _ in evicted}):
                     scheduler.start_evicting(name)
-                scheduler.now += 1
             else:
                 scans = 0 if cycle.has_parked else scans + 1
                 if scans > MOST_SCANS:
@@ -240,6 +241,7 @@ class Engine:
                     if not record.is_due:
                         scheduler.calm(record)
                         return number, True
+                    scheduler.pass_second()
                     scheduler.release(record)
                     continue
             for name in moved:

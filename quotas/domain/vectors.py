@@ -37,6 +37,8 @@ JsonObject = Mapping[str, Any]  # a scenario as json.loads gives it; the readers
 
 MOST_PASSES: Final = 200
 MOST_ROUNDS: Final = 50
+AFTER_CREATIONS: Final = 10**9
+"""Recordings number the work as it is created, and quota is reserved later than anything was created."""
 MILLI: Final = 1000
 RECREATED: Final = re.compile(r"-r\d+$")
 
@@ -208,6 +210,7 @@ class Replay:
         )
         self._scenario = scenario
         self._scheduler = Scheduler(read_forest(scenario), options)
+        self._scheduler.now = AFTER_CREATIONS
         self._entries: dict[str, JsonObject] = {}
         self._number = 0
 

@@ -26,7 +26,17 @@ class Scheduler:
     """`now` is the time that reservations get, in the unit of `Work.created_at`; whoever drives the scheduler sets it. `tried`: how
     often some workload was, as the head of its queue."""
 
-    __slots__ = ("_restless", "_shapes", "_without_queue", "forest", "judge", "options", "tried", "workloads")
+    __slots__ = (
+        "_newest",
+        "_restless",
+        "_shapes",
+        "_without_queue",
+        "forest",
+        "judge",
+        "options",
+        "tried",
+        "workloads",
+    )
 
     def __init__(self, spec: ForestSpec, options: Options) -> None:
         """Raises: SpecError."""
@@ -38,6 +48,7 @@ class Scheduler:
         self._shapes = Shapes()
         self._without_queue: dict[str, Work] = {}
         self._restless: dict[TreeRecord, None] = {}
+        self._newest = 0
         self.tried = 0
 
     @property
@@ -47,6 +58,11 @@ class Scheduler:
     @now.setter
     def now(self, now: int) -> None:
         self.judge.protection.now = now
+
+    def pass_second(self) -> None:
+        """From here on whoever is admitted comes later than everything so far. Kueue keeps whole seconds, so all that is admitted in
+        between comes at the same time, unless it was created later."""
+        self.now = max(self.now, self._newest) + 1
 
     def submit(self, work: Work) -> None:
         """Raises: DuplicateWorkloadError."""
@@ -66,6 +82,7 @@ class Scheduler:
             return
         workload = Workload(work, queue, self._shapes.number(work.pod_sets))
         self.workloads[work.name] = workload
+        self._newest = max(self._newest, work.created_at)
         if state.reservation is not None:
             usage = [(self.forest.frs.place(*pair), amount) for pair, amount in state.reservation.usage.items()]
             self.forest.widen()
@@ -236,7 +253,7 @@ class Scheduler:
         workload = nomination.workload
         workload.queue.pending.discard(workload)
         workload.progress = None
-        self._book(workload, nomination.assignment.usage, self.now)
+        self._book(workload, nomination.assignment.usage, max(self.now, workload.work.created_at))
         self._note(workload.queue)
 
     def _book(self, workload: Workload, usage: Amounts, reserved_at: int, *, is_evicting: bool = False) -> None:

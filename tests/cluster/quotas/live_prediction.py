@@ -15,6 +15,7 @@ from tests.cluster.quotas.live_trees import Json
 
 MOST_ROUNDS = 2_000
 MOST_STATES = 3_000
+MOST_CYCLES = 1_000
 
 Happen = Callable[[Engine | Scheduler], None]
 """The event, told to an engine."""
@@ -58,13 +59,14 @@ def find_moves(state: LiveState, *, is_fair: bool) -> list[str]:
 # --- races
 
 
-def find_ends(state: LiveState, happen: Happen, *, is_fair: bool) -> set[frozenset[str]]:
-    """Who may hold quota in the end, over everything that Kueue leaves to chance.
+def find_ends(state: LiveState, happen: Happen, *, is_fair: bool) -> set[Outcome]:
+    """What may come of it in the end, over everything that Kueue leaves to chance.
 
     Victims of one cycle leave one by one, in any order, and cycles run in between. What an eviction releases is tried up to a
-    second after the evicted work itself. Heads of equal rank, and siblings of equal share, come in the order of a map.
+    second after the evicted work itself. Heads of equal rank, and siblings of equal share, come in the order of a map. Between
+    two cycles a new second may begin.
     """
-    ends: set[frozenset[str]] = set()
+    ends: set[Outcome] = set()
     for forest in _orders(state.forest):
         ends |= set(_explore(forest, state, happen, Options(fair_sharing=is_fair)))
     return ends
@@ -80,26 +82,40 @@ def _orders(forest: ForestSpec) -> Iterator[ForestSpec]:
         yield replace(forest, queues=tuple(queues), cohorts=tuple(cohorts))
 
 
-def _explore(forest: ForestSpec, state: LiveState, happen: Happen, options: Options) -> Iterator[frozenset[str]]:
-    for tick in (1, 0):  # within one second Kueue can't tell who reserved first
+def _explore(forest: ForestSpec, state: LiveState, happen: Happen, options: Options) -> Iterator[Outcome]:
+    for tick in (0, 1):
         scheduler = _build(forest, options, state.works, find_end(state.works))
         happen(scheduler)
         world = World(forest=scheduler.forest.spec, options=options, tick=tick)
-        stack = [(list(scheduler.states()), scheduler.now)]
-        seen: set[frozenset[tuple[str, bool, bool, bool]]] = set()
+        stack = [world.run(scheduler)]
+        seen: set[tuple[frozenset[str], frozenset[tuple[str, bool, bool, bool]]]] = set()
         while stack and len(seen) < MOST_STATES:
-            works, now = world.run(*stack.pop())
-            key = frozenset(
-                (one.work.name, one.reservation is not None, is_leaving(one), one.is_parked) for one in works
-            )
-            if key in seen:
+            moment = stack.pop()
+            if moment.key in seen:
                 continue
-            seen.add(key)
-            leaving = [one.work.name for one in works if is_leaving(one)]
+            seen.add(moment.key)
+            leaving = [one.work.name for one in moment.works if is_leaving(one)]
             if not leaving:
-                yield frozenset(one.work.name for one in works if one.reservation is not None)
+                holders = frozenset(one.work.name for one in moment.works if one.reservation is not None)
+                yield Outcome(holders=holders, evicted=moment.evicted)
             for gone in [*([name] for name in leaving), *([leaving] if len(leaving) > 1 else [])]:
-                stack += [(world.let_go(works, gone, now, is_late=is_late), now) for is_late in (False, True)]
+                stack += [world.let_go(moment, gone, is_late=is_late) for is_late in (False, True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Nothing moves until victims leave. `is_due`: what is set aside will then be tried again; `evicted`: who had to go so far."""
+
+    works: tuple[WorkState, ...]
+    now: int
+    is_due: bool
+    evicted: frozenset[str]
+
+    @property
+    def key(self) -> tuple[frozenset[str], frozenset[tuple[str, bool, bool, bool]]]:
+        return self.evicted, frozenset(
+            (one.work.name, one.reservation is not None, is_leaving(one), one.is_parked) for one in self.works
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,51 +126,39 @@ class World:
     options: Options
     tick: int
 
-    def run(self, works: list[WorkState], now: int) -> tuple[list[WorkState], int]:
+    def run(self, scheduler: Scheduler, evicted: frozenset[str] = frozenset()) -> Moment:
         """Cycles until nothing moves; victims keep their quota and are marked as leaving."""
-        for _ in range(100):
-            scheduler = _build(self.forest, self.options, works, now)
-            victims = self._run_until_eviction(scheduler)
-            now, works = scheduler.now, [_mark(one) if one.work.name in victims else one for one in scheduler.states()]
-            if not victims:
-                break
-        return works, now
-
-    def _run_until_eviction(self, scheduler: Scheduler) -> set[str]:
         (record,) = scheduler.forest.trees
-        for _ in range(200):
+        for _ in range(MOST_CYCLES):
             cycle = scheduler.run_cycle(record)
             scheduler.now += self.tick
             victims = {victim.name for (victim, _), _ in cycle.evicted if not victim.is_evicting}
-            if victims:
-                return victims
-            if cycle.admitted or not (cycle.is_last or cycle.evicted):
+            for name in sorted(victims):
+                scheduler.start_evicting(name)
+            evicted |= victims
+            if victims or cycle.admitted or not (cycle.is_last or cycle.evicted):
                 continue
             if record.evicting or not record.is_due:
                 break
+            scheduler.pass_second()
             scheduler.release(record)
-        return set()
+        is_due, record.is_due = record.is_due, False  # what is set aside calls itself so although it is due
+        return Moment(works=tuple(scheduler.states()), now=scheduler.now, is_due=is_due, evicted=evicted)
 
-    def let_go(self, works: list[WorkState], gone: list[str], now: int, *, is_late: bool) -> list[WorkState]:
+    def let_go(self, moment: Moment, gone: list[str], *, is_late: bool) -> Moment:
         """`is_late`: the evicted work is tried first, what it releases only afterwards."""
-        scheduler = _build(self.forest, self.options, works, now)
-        parked = {one.work.name for one in works if one.is_parked}
+        scheduler = _build(self.forest, self.options, moment.works, moment.now)
+        (record,) = scheduler.forest.trees
+        record.is_due = moment.is_due
         for name in gone:
             scheduler.evict(name)
-        after = list(scheduler.states())
-        if is_late:
-            after, _ = self.run([replace(one, is_parked=one.work.name in parked) for one in after], now)
-            after = [replace(one, is_parked=False) for one in after]
-        return after
+        if not is_late:
+            scheduler.release(record)
+        return self.run(scheduler, moment.evicted)
 
 
 def is_leaving(state: WorkState) -> bool:
     return state.reservation is not None and state.reservation.is_evicting
-
-
-def _mark(state: WorkState) -> WorkState:
-    assert state.reservation is not None
-    return replace(state, reservation=replace(state.reservation, is_evicting=True))
 
 
 def _build(forest: ForestSpec, options: Options, works: Iterable[WorkState], now: int) -> Scheduler:

@@ -260,7 +260,7 @@ class Story:
             self.tally.circles.append(f"{told}; the engine goes round in circles, and would rest where Kueue does")
             return
         ends = find_ends(before, happen, is_fair=self.tree.is_fair)
-        if len(ends) > 1 and found.holders in ends:
+        if len(ends) > 1 and found in ends:
             self.tally.races.append(told)
         else:
             self.tally.differences.append(f"{told}; {len(ends)} ends")

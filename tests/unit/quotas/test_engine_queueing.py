@@ -81,6 +81,18 @@ def test_work_evicted_because_its_pods_were_not_ready_queues_by_the_time_of_its_
     assert scene.settle() == ["+q/2"]
 
 
+@pytest.mark.parametrize(("uids", "victim"), [(("a", "b"), "first"), (("b", "a"), "second")])
+def test_who_came_last_within_one_second_is_told_by_the_uid(uids: tuple[str, str], victim: str):
+    """Two heads of a strict queue come at once, one cycle after the other. A second later one of them has to give way again."""
+    queues = (queue("strict", "root", 0, strategy=STRICT), queue("loose", "root", 0, **RECLAIM))
+    scene = Scene(cohort("root"), *queues)
+    for name, uid in zip(("first", "second"), uids, strict=True):
+        scene.run("strict", 1, name=name, uid=uid)
+    assert scene.run("loose", 2) == []
+    decisions = scene.change(cohort("root"), queues[0], queue("loose", "root", 3, **RECLAIM))
+    assert decisions == ["+first", "+second", f"-{victim}", "+loose/3"]
+
+
 def test_within_one_queue_higher_priority_evicts_the_lower_and_equal_priority_nobody():
     scene = Scene(queue("q", None, 2, within_queue=Policy.LOWER_PRIORITY))
     scene.run("q", 1, 1)
@@ -301,11 +313,11 @@ def test_minimum_run_protects_young_work_until_its_time_has_passed():
         queue("other", "root", 0),
         minimum_run=10,
     )
-    scene.run("other", 2)
+    scene.run("other", 2, created_at=1)
     assert scene.run("own", 2) == []
-    scene.engine.advance(9)
-    assert scene.settle() == []
     scene.engine.advance(10)
+    assert scene.settle() == []
+    scene.engine.advance(11)
     assert scene.settle() == ["-other/1", "+own/2"]
 
 
