@@ -115,11 +115,15 @@ class LiveCluster:
         self.api.create(f"/apis/batch/v1/namespaces/{self.namespace}/jobs", build_job(job, namespace=self.namespace))
 
     def complete(self, tree: LiveTree, job: Job) -> None:
-        """Its pod has done its work: the Job controller finishes the Job, Kueue the Workload."""
-        self._touch(tree)
+        """Its pod has done its work: the Job controller finishes the Job, Kueue the Workload. Raises: TimeoutError."""
         path = f"/api/v1/namespaces/{self.namespace}/pods"
-        for pod in self.api.list(path, {"labelSelector": f"batch.kubernetes.io/job-name={job.name}"}).items:
-            self.api.patch(f"{path}/{pod['metadata']['name']}/status", {"status": {"phase": "Succeeded"}})
+        deadline = time.monotonic() + MOST_SECONDS
+        while not (pods := self.api.list(path, {"labelSelector": f"batch.kubernetes.io/job-name={job.name}"}).items):
+            if time.monotonic() > deadline:  # a busy Job controller comes after Kueue
+                raise TimeoutError(f"job {job.name} holds quota and gets no pod")
+            time.sleep(0.1)
+        self._touch(tree)
+        self.api.patch(f"{path}/{pods[0]['metadata']['name']}/status", {"status": {"phase": "Succeeded"}})
 
     def delete(self, tree: LiveTree, job: Job) -> None:
         self._touch(tree)
