@@ -19,6 +19,7 @@ KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
 # Kueue lets go what it set aside one second after a change, in batches, and the status of a ClusterQueue counts as one.
 QUIET_SECONDS = 1.6
 SURE_SECONDS = 6.0
+PATIENT_SECONDS = 20.0  # before a difference counts: a busy Kueue was seen to try a workload 15 s after it came
 MOST_SECONDS = 60.0
 MOST_EVICTIONS = 4
 

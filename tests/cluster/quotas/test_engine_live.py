@@ -26,7 +26,7 @@ from quotas.domain.scheduling.scheduler import Scheduler
 from quotas.domain.vectors import read_forest as read_scenario
 from sandbox.cluster import Sandbox
 from tests.cluster.conftest import TestNamespace
-from tests.cluster.quotas.live_cluster import SURE_SECONDS, LiveCluster, LiveState, RestlessError
+from tests.cluster.quotas.live_cluster import PATIENT_SECONDS, SURE_SECONDS, LiveCluster, LiveState, RestlessError
 from tests.cluster.quotas.live_prediction import Outcome, describe, find_ends, find_moves, is_restless, predict, record
 from tests.cluster.quotas.live_promises import find_broken_promises
 from tests.cluster.quotas.live_trees import (
@@ -240,7 +240,7 @@ class Story:
         evicted = self.cluster.take_evicted(self.tree)
         if Outcome(holders=after.holders, evicted=evicted) != expected:
             # Perhaps it was not at rest yet.
-            self.cluster.wait_for_rest(self.tree, quiet_seconds=SURE_SECONDS)
+            self.cluster.wait_for_rest(self.tree, quiet_seconds=PATIENT_SECONDS)
             after = self.cluster.read(self.tree)
             evicted |= self.cluster.take_evicted(self.tree)
         self.tally.events += 1
@@ -284,7 +284,7 @@ class Story:
         state = self.cluster.read(tree)
         moves = find_moves(state, is_fair=tree.is_fair)
         if moves:
-            self.cluster.wait_for_rest(tree, quiet_seconds=SURE_SECONDS)
+            self.cluster.wait_for_rest(tree, quiet_seconds=PATIENT_SECONDS)
             state = self.cluster.read(tree)
             moves = find_moves(state, is_fair=tree.is_fair)
         self.tally.bursts += 1
