@@ -39,9 +39,9 @@ run: runtime ## start the product alone (DATA_DIR=, PORT=), to connect clusters 
 .PHONY: test
 test: setup lint types imports checks ## everything that must hold before a change lands
 	@$(BIN)/python -m frontend.assets test
-	@# What needs neither cluster nor browser runs beside the rest, which mostly waits; its output comes at the end.
+	@# What shares neither cluster nor demo runs beside the rest, which mostly waits; its output comes at the end.
 	@# The shell lets what it starts with & ignore Ctrl-C; env gives that back, to the tests and to what they start.
-	@log=$$(mktemp); env --default-signal=INT --default-signal=QUIT $(BIN)/python -m pytest tests/unit tests/architecture tests/golden tests/integration >$$log 2>&1 & beside=$$!; \
+	@log=$$(mktemp); env --default-signal=INT --default-signal=QUIT $(BIN)/python -m pytest tests/unit tests/architecture tests/golden tests/integration tests/lifecycle >$$log 2>&1 & beside=$$!; \
 	$(BIN)/python -m pytest tests/cluster tests/e2e; status=$$?; \
 	wait $$beside || status=1; cat $$log; rm -f $$log; exit $$status
 

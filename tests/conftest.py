@@ -11,13 +11,13 @@ _TESTS = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name in ("unit", "integration", "cluster", "e2e", "architecture", "golden"):
+    for name in ("unit", "integration", "lifecycle", "cluster", "e2e", "architecture", "golden"):
         config.addinivalue_line("markers", f"{name}: lies in tests/{name}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its folder. The cheap ones run first, so that a mistake shows early."""
-    order = {"unit": 0, "architecture": 1, "golden": 2, "integration": 3, "cluster": 4, "e2e": 5}
+    order = {"unit": 0, "architecture": 1, "golden": 2, "integration": 3, "lifecycle": 4, "cluster": 5, "e2e": 6}
 
     def folder_of(item: pytest.Item) -> str:
         return item.path.relative_to(_TESTS).parts[0]

@@ -10,7 +10,8 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import RunningDemo, SignIn
+from tests.e2e.conftest import SignIn
+from tests.running_demo import RunningDemo
 
 RECOVERY_MILLISECONDS = 60_000
 

@@ -8,7 +8,8 @@ import re
 import yaml
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import RunningDemo, SignIn
+from tests.e2e.conftest import SignIn
+from tests.running_demo import RunningDemo
 
 SYNC_MILLISECONDS = 5_000
 LIVE_MILLISECONDS = 5_000

@@ -7,11 +7,10 @@ import signal
 from pathlib import Path
 
 import psutil
-import pytest
 import requests
 
 from aidashboard.stack.waiting import wait_until
-from tests.e2e.conftest import RunningDemo, start_demo, stop_demo
+from tests.running_demo import RunningDemo, start_demo, stop_demo
 
 CONVERGE_SECONDS = 60
 
@@ -29,7 +28,6 @@ def read_queues(demo: RunningDemo) -> set[str]:
     return set(demo.kubectl("get", "clusterqueues", "-o", "name").split())
 
 
-@pytest.mark.slow
 def test_a_killed_demo_starts_again_with_its_data(tmp_path: Path):
     first = start_demo(tmp_path / "data")
     queues = read_queues(first)

@@ -32,7 +32,6 @@ def test_an_unused_folder_is_down_and_holds_nothing_to_reset(folder: Path):
     assert (folder / "letter.txt").exists()
 
 
-@pytest.mark.slow
 def test_a_detached_cluster_runs_is_guarded_and_leaves_nothing_behind(folder: Path):
     up = _run("up", folder, "--detach", "--no-monitoring", "--scenario", "tests")
     assert up.returncode == 0, up.stderr
@@ -64,7 +63,6 @@ def test_a_detached_cluster_runs_is_guarded_and_leaves_nothing_behind(folder: Pa
     assert [path.name for path in folder.iterdir()] == ["lock"]
 
 
-@pytest.mark.slow
 def test_a_crashed_process_is_brought_back_and_a_killed_supervisor_takes_all_with_it(folder: Path):
     assert _run("up", folder, "--detach", "--no-monitoring").returncode == 0
     before = _pids(folder)
