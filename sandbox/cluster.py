@@ -265,6 +265,8 @@ class Sandbox:
     def pause(self, name: str) -> None:
         """Stop the clock of a process: it accepts connections and never answers."""
         self.supervisor.kill(name, signal.SIGSTOP)
+        # On a busy machine its threads go on for a while; this returns when the last one stands still.
+        os.waitid(os.P_PID, self.supervisor.pid(name), os.WSTOPPED | os.WNOWAIT)
         self._paused.add(name)
 
     def resume(self, name: str) -> None:
